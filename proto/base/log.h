@@ -1,0 +1,33 @@
+/* The log: a stable dotted event, then key=value words, as text or as one JSON object a line, on stderr. */
+#ifndef MR_PROTO_BASE_LOG_H
+#define MR_PROTO_BASE_LOG_H
+
+enum mr_log_level { MR_LOG_ERROR, MR_LOG_WARN, MR_LOG_INFO, MR_LOG_DEBUG };
+enum mr_log_format { MR_LOG_TEXT, MR_LOG_JSON };
+
+/* Once per process, before threads; program ("dispatcher") and the pid stand on every line. */
+void mr_log_open(const char *program, enum mr_log_level level, enum mr_log_format format);
+enum mr_log_level mr_log_level(void);
+
+/*
+ * event is a stable dotted name ("slot.exited"); format is "key=%s other=%u ...": one
+ * key=conversion a word. log walks the format itself: a %s value is quoted and escaped when it
+ * holds anything but plain printable characters, so that no value can forge a line or a JSON
+ * member. Conversions: %s %d %u %ld %lu %lld %llu %zu %zd %x %c %p %f %g %.*s and PRIu64.
+ * error: a person must act; warn: we recovered, something was lost; info: a state changed;
+ * debug: one line per job. Never a payload, never a secret. One write(2) a line; a full pipe drops it.
+ */
+void mr_log(enum mr_log_level level, const char *event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#define mr_log_error(event, ...) mr_log(MR_LOG_ERROR, event, __VA_ARGS__)
+#define mr_log_warn(event, ...) mr_log(MR_LOG_WARN, event, __VA_ARGS__)
+#define mr_log_info(event, ...) mr_log(MR_LOG_INFO, event, __VA_ARGS__)
+/* Costs one comparison when debug is off. */
+#define mr_log_debug(event, ...)                                                               \
+    do {                                                                                       \
+        if (mr_log_level() >= MR_LOG_DEBUG)                                                    \
+            mr_log(MR_LOG_DEBUG, event, __VA_ARGS__);                                          \
+    } while (0)
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * The handler ABI: all that worker and jobs know of each other. A handler sees a borrowed job and
+ * answers it exactly once; it never touches the queue, a lease or a retry.
+ */
+#ifndef MR_WORKER_HANDLER_H
+#define MR_WORKER_HANDLER_H
+
+#include "proto/base/err.h"
+#include "proto/outcome.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MR_HANDLER_ABI 1u
+
+/* Flags of a handler. */
+#define MR_CRASH_PRONE 1u /* runs alone in its process, whatever the pool's concurrency */
+#define MR_PATTERN                                                                             \
+    2u /* name is not one job's: serves every job whose configuration names it (jobs.X.handler) */
+
+struct mr_host; /* the worker process, as a module sees it */
+struct mr_job;  /* one delivery, borrowed until it is finished */
+struct uv_loop_s;
+
+struct mr_handler {
+    unsigned abi; /* MR_HANDLER_ABI */
+    size_t size;  /* sizeof(struct mr_handler) as compiled: room to grow */
+    uint32_t flags;
+    const char *name; /* "email.send" */
+    /* Once per process, before the first job; NULL if there is nothing to open. close gets what open gave. */
+    enum mr_code (*open)(struct mr_host *host, void **out_state, struct mr_err *err);
+    void (*close)(void *state);
+    /* One of the two. start: on the loop, must not block, answers later by mr_job_finish(job, outcome). */
+    void (*start)(void *state, struct mr_job *job);
+    /* run: on a thread, may block, looks at mr_job_cancelled(job) wherever it waits. */
+    struct mr_outcome (*run)(void *state, struct mr_job *job);
+    /* start only: the deadline or a shutdown; at most once, never after finish; then finish as usual. */
+    void (*cancel)(void *state, struct mr_job *job);
+};
+
+/* What a module exports: its handlers, NULL-ended. */
+extern const struct mr_handler *const mr_handlers[];
+
+/* ---- the host ---- */
+
+struct uv_loop_s *
+mr_host_loop(struct mr_host *host); /* only for start handlers, on the loop's thread */
+/* A section of the configuration ("email", "jobs"), checked and resolved; borrowed; NULL when there is none. */
+json_t *mr_host_config(struct mr_host *host, const char *section);
+/* level: 0 error, 1 warn, 2 info, 3 debug. One line, printf-like. No payload, no secret. Any thread. */
+void mr_host_log(struct mr_host *host, int level, const char *event, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Adds n to the module's counter, shown as millrace_handler_total{name}. Any thread. name is [a-z_]+, at most 32 names a process. */
+void mr_host_counter(struct mr_host *host, const char *name, uint64_t n);
+/*
+ * One thing per process that several handlers share (an HTTP client): the first caller opens it, all get the same
+ * pointer, close runs at the end of the process. open may be called on the loop's thread only.
+ */
+enum mr_code mr_host_share(struct mr_host *host, const char *name,
+                           enum mr_code (*open)(struct mr_host *host, void **out,
+                                                struct mr_err *err),
+                           void (*close)(void *shared), void **out, struct mr_err *err);
+
+/* ---- the job: borrowed until finish, read-only; strings are NUL-ended borrows ---- */
+
+const char *mr_job_name(const struct mr_job *job);
+const char *mr_job_uuid(
+    const struct mr_job
+        *job); /* the producer's; "" when it gave none: then the job has no lasting name */
+const char *mr_job_queue(const struct mr_job *job);
+unsigned mr_job_attempt(const struct mr_job *job);   /* from 1 */
+unsigned mr_job_max_tries(const struct mr_job *job); /* 0: unlimited */
+/* `data`, parsed at the first call, borrowed; NULL and err when it is not what jansson takes. Not from two threads at once. */
+json_t *mr_job_data(struct mr_job *job, struct mr_err *err);
+const char *mr_job_raw(const struct mr_job *job,
+                       size_t *out_len); /* the whole envelope's bytes */
+uint64_t
+mr_job_deadline_ms(const struct mr_job *job); /* on the monotonic clock; UINT64_MAX when none */
+const char *mr_job_traceparent(const struct mr_job *job); /* "" when none */
+struct mr_host *mr_job_host(struct mr_job *job);
+void mr_job_set(struct mr_job *job, void *own); /* a pointer the handler keeps with the job */
+void *mr_job_get(const struct mr_job *job);
+void mr_job_progress(struct mr_job *job,
+                     unsigned pct); /* 0..100, for the live view. Any thread */
+/* One line of the log with the job's name and uuid; level as mr_host_log. */
+void mr_job_log(struct mr_job *job, int level, const char *event, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+bool mr_job_cancelled(const struct mr_job *job); /* run handlers: time to stop. Any thread */
+/* start handlers: the answer; takes the outcome. On the loop's thread, exactly once; may be called inside start. */
+void mr_job_finish(struct mr_job *job, struct mr_outcome outcome);
+
+#endif

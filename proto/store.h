@@ -107,6 +107,11 @@ enum mr_code mr_store_dead(struct mr_store *store, const struct mr_queue_keys *k
 enum mr_code mr_store_back(struct mr_store *store, const struct mr_queue_keys *keys,
                            const char *lease, unsigned from, mr_answer_fn *fn, void *arg);
 /*
+ * How long a BLMOVE waits (block_s): one constant, because the reaper's second look at a dead worker's wake names must come
+ * later than the last BLMOVE that was sent for it can end.
+ */
+#define MR_WAIT_S 5
+/*
  * One write on a connection of its own: BLMOVE Q wake LEFT RIGHT block_s, and behind it the script WOKEN, which moves what
  * came into lease (RENAME). on_job gets BLMOVE's answer (nil on time-out), on_woken then: 1 the job stands in lease place
  * 0; 0 nothing came; -1 lease exists, -2 not registered, -3 paused: what came went back to the head.

@@ -14,6 +14,9 @@ enum mr_log_level mr_log_level(void);
  * key=conversion a word. log walks the format itself: a %s value is quoted and escaped when it
  * holds anything but plain printable characters, so that no value can forge a line or a JSON
  * member. Conversions: %s %d %u %ld %lu %lld %llu %zu %zd %x %c %p %f %g %.*s and PRIu64.
+ * NULL strings are `-` and null. A JSON line begins with at, level, program, pid, event; a word
+ * of that name gets a `_` behind it (pid_). Lines stay within PIPE_BUF: long values are cut, and
+ * a word that does not fit is left out and `cut=true` said.
  * error: a person must act; warn: we recovered, something was lost; info: a state changed;
  * debug: one line per job. Never a payload, never a secret. One write(2) a line; a full pipe drops it.
  */

@@ -94,7 +94,7 @@ struct mr_page_header {
     _Atomic uint64_t fetched, started, finished, lease_lost, late_settles, empty_fetches, wakes;
     _Atomic uint64_t redis_reconnects;
     _Atomic uint32_t redis_up;
-    uint32_t n_jobs;
+    _Atomic uint32_t n_jobs;
     char job_names[MR_PAGE_JOBS][MR_PAGE_NAME];
     char counter_names[MR_PAGE_COUNTERS][MR_PAGE_NAME];
     _Atomic uint64_t counters[MR_PAGE_COUNTERS];
@@ -103,9 +103,10 @@ struct mr_page_header {
     _Atomic uint64_t ring_next;
 };
 
-/* A mapped page: pointers into it, checked against its size. */
+/* A mapped page: pointers into it, checked against its size. Loops run over this shape, never over the header's: that one can be overwritten. */
 struct mr_page {
     struct mr_page_header *header;
+    struct mr_page_shape shape;
     struct mr_page_place *places; /* n_places */
     struct mr_page_lease *leases; /* n_queues * n_names, see mr_page_lease_of */
     _Atomic uint32_t *current;    /* 1 + n_threads: the place whose code that thread is in */
@@ -130,13 +131,21 @@ enum mr_code mr_page_create_private(const struct mr_page_shape *shape, const cha
 enum mr_code mr_page_map(int fd, struct mr_page *out, struct mr_err *err);
 void mr_page_unmap(struct mr_page *page);
 
-/* The worker holds the lock (flock) as long as it lives; taken by somebody else = it is dead. MR_EBUSY: it lives. */
+/*
+ * The worker holds the lock (flock) as long as it lives; taken by somebody else = it is dead. MR_EBUSY: it lives.
+ * The lock belongs to the open file: the dispatcher takes it before spawn and the worker inherits it with the fd,
+ * so that a dispatcher that comes later, opening the file anew, never finds a living worker's page unlocked.
+ */
 enum mr_code mr_page_lock(int fd, struct mr_err *err);
 
+/* Both NULL when out of bounds. */
 struct mr_page_lease *mr_page_lease_of(const struct mr_page *page, uint32_t queue, uint32_t k);
 _Atomic uint64_t *mr_page_verdict_of(const struct mr_page *page, uint32_t queue, uint32_t job,
                                      enum mr_page_verdict verdict);
 /* The row of a job's name, adding it if there is room; 0 ("other") else. For the worker only. */
 uint32_t mr_page_job(struct mr_page *page, const char *name);
+/* For readers: how many rows are filled, never above MR_PAGE_JOBS; a row's name, NUL-ended whatever stands there. */
+uint32_t mr_page_n_jobs(const struct mr_page *page);
+void mr_page_job_name(const struct mr_page *page, uint32_t row, char out[MR_PAGE_NAME]);
 
 #endif

@@ -19,6 +19,7 @@
 enum {
     LINE_MAX_BYTES = PIPE_BUF, /* a write of no more is one piece, whoever else writes there */
     VALUE_MAX_BYTES = 1500,
+    FIRST_MAX_BYTES = 200,
     END_ROOM = sizeof(",\"cut\":true}\n"),
 };
 
@@ -332,7 +333,21 @@ static void write_line(const struct mr_buf *line)
     }
 }
 
-void mr_log(enum mr_log_level level, const char *event, const char *format, ...)
+static void add_first_word(struct mr_buf *line, const struct mr_log_word *first)
+{
+    struct word word = {.key = mr_bytes_of(first->key)};
+
+    add_string(&word, first->value, FIRST_MAX_BYTES);
+    word.pieces = 1;
+    if (log_state.format == MR_LOG_JSON)
+        add_json_word(line, &word);
+    else
+        add_text_word(line, &word);
+    mr_buf_fini(&word.value);
+}
+
+void mr_log_words(enum mr_log_level level, const char *event, const struct mr_log_word *first,
+                  size_t n_first, const char *format, va_list list)
 {
     struct mr_buf line = {0};
     struct arguments args;
@@ -340,10 +355,21 @@ void mr_log(enum mr_log_level level, const char *event, const char *format, ...)
     if (level > log_state.level)
         return;
     add_head(&line, level, event);
-    va_start(args.list, format);
+    for (size_t i = 0; i < n_first; i++)
+        add_first_word(&line, &first[i]);
+    va_copy(args.list, list);
     add_words(&line, format, &args);
     va_end(args.list);
     mr_buf_text(&line, log_state.format == MR_LOG_JSON ? "}\n" : "\n");
     write_line(&line);
     mr_buf_fini(&line);
+}
+
+void mr_log(enum mr_log_level level, const char *event, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    mr_log_words(level, event, NULL, 0, format, args);
+    va_end(args);
 }

@@ -2,6 +2,9 @@
 #ifndef MR_PROTO_BASE_LOG_H
 #define MR_PROTO_BASE_LOG_H
 
+#include <stdarg.h>
+#include <stddef.h>
+
 enum mr_log_level { MR_LOG_ERROR, MR_LOG_WARN, MR_LOG_INFO, MR_LOG_DEBUG };
 enum mr_log_format { MR_LOG_TEXT, MR_LOG_JSON };
 
@@ -22,6 +25,18 @@ enum mr_log_level mr_log_level(void);
  */
 void mr_log(enum mr_log_level level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/*
+ * The same with words before those of the format, for whoever logs on behalf of an object (a job's name
+ * and uuid). Their values are cut at 200 bytes; two of them always fit.
+ */
+struct mr_log_word {
+    const char *key, *value;
+};
+
+void mr_log_words(enum mr_log_level level, const char *event, const struct mr_log_word *first,
+                  size_t n_first, const char *format, va_list list)
+    __attribute__((format(printf, 5, 0)));
 
 #define mr_log_error(event, ...) mr_log(MR_LOG_ERROR, event, __VA_ARGS__)
 #define mr_log_warn(event, ...) mr_log(MR_LOG_WARN, event, __VA_ARGS__)

@@ -193,6 +193,32 @@ START_TEST(a_full_pipe_drops_the_line_and_does_not_block)
 }
 END_TEST
 
+static void log_with_first(const struct mr_log_word *first, size_t n_first, const char *format,
+                           ...) __attribute__((format(printf, 3, 4)));
+
+static void log_with_first(const struct mr_log_word *first, size_t n_first, const char *format,
+                           ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    mr_log_words(MR_LOG_INFO, "a.b", first, n_first, format, args);
+    va_end(args);
+}
+
+START_TEST(words_of_an_object_come_before_those_of_the_format)
+{
+    const struct mr_log_word first[] = {
+        {"job",  "email.send" },
+        {"uuid", "1 forged=\""}
+    };
+
+    capture(MR_LOG_INFO, MR_LOG_TEXT);
+    log_with_first(first, MR_COUNT(first), "code=%d", 550);
+    ck_assert_str_eq(logged_words(), "a.b job=email.send uuid=\"1 forged=\\\"\" code=550\n");
+}
+END_TEST
+
 int main(void)
 {
     const struct mr_test tests[] = {
@@ -206,6 +232,7 @@ int main(void)
         {lines_above_the_level_are_not_written,              0},
         {a_long_line_stays_one_write_and_says_so,            2},
         {a_full_pipe_drops_the_line_and_does_not_block,      0},
+        {words_of_an_object_come_before_those_of_the_format, 0},
     };
 
     return mr_suite_run("log", tests);

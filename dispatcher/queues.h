@@ -12,18 +12,18 @@ struct mr_queue {
     /* As last asked of Redis (SIZES), for the API and the metrics; -1 before. */
     long long ready, delayed, reserved, dead, workers;
     bool paused;
-    void *house; /* promotion and audit keep their state here: owned by them */
 };
 
 struct mr_queues {
     char *prefix;
-    struct mr_queue **items; /* pointers stay valid for the life of the table */
+    /* Only ever grows: an item keeps its pointer and its index for the life of the table. */
+    struct mr_queue **items;
     unsigned n_items;
 };
 
 void mr_queues_init(struct mr_queues *queues, const char *prefix);
 void mr_queues_fini(struct mr_queues *queues);
-/* Finds or adds; a name with odd characters gives NULL. */
+/* Finds or adds; a name with odd characters gives NULL. Once ours, a queue stays ours until somebody clears the flag. */
 struct mr_queue *mr_queues_add(struct mr_queues *queues, const char *name, bool ours);
 struct mr_queue *mr_queues_find(const struct mr_queues *queues, const char *name);
 

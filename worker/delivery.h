@@ -36,6 +36,7 @@ struct mr_delivery {
     char *job_name, *uuid, *traceparent; /* NUL-ended, made on first use */
     json_t *data;
     uint64_t started_us;
+    uint64_t run_us; /* known when it ended */
     uint64_t deadline_at_ms;
     unsigned job_row; /* of the page */
     _Atomic bool cancelled;

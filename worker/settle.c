@@ -1,0 +1,428 @@
+#include "worker/settle.h"
+
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "proto/base/mem.h"
+#include "proto/letter.h"
+#include "proto/replies.h"
+#include "worker/fetch.h"
+#include "worker/worker.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { AGAIN_MS = 100 };
+
+/* ---- what the commands will say ---- */
+
+/* The envelope with the verdict's counts; a job without a name gets one at its first rewrite. */
+static void rewrite(const struct mr_delivery *delivery, const struct mr_verdict *verdict,
+                    const struct mr_outcome *outcome, uint64_t now_ms, struct mr_buf *out)
+{
+    const struct mr_attempt *was = &delivery->attempt;
+    char uuid[MR_UUID_LEN + 1];
+    struct mr_envelope_edit edit = {
+        .attempts = verdict->attempts != was->attempts ? verdict->attempts : -1,
+        .crashes = verdict->crashes != was->crashes ? verdict->crashes : -1,
+        .suspect = verdict->suspect != was->suspect ? verdict->suspect : -1,
+        .error = verdict->retried ? outcome->reason : NULL,
+        .error_at_ms = now_ms,
+    };
+
+    if (!delivery->envelope.uuid.at) {
+        mr_uuid_make(uuid);
+        edit.uuid = uuid;
+    }
+    mr_envelope_rewrite(&delivery->envelope, &edit, out);
+}
+
+static void write_letter(struct mr_worker *worker, const struct mr_source *source,
+                         const struct mr_delivery *delivery, const struct mr_verdict *verdict,
+                         const struct mr_outcome *outcome, uint64_t now_ms,
+                         struct mr_settlement *out)
+{
+    char host[256] = "", id[MR_LETTER_ID_MAX];
+
+    gethostname(host, sizeof(host) - 1);
+    mr_letter_id(&delivery->envelope, id);
+    out->big = delivery->envelope.raw.len > worker->config->limits.payload_bytes;
+    struct mr_letter letter = {
+        .envelope = &delivery->envelope,
+        .id = id,
+        .queue = source->keys.name,
+        .dead = verdict->dead,
+        .outcome = mr_outcome_name(outcome->kind),
+        .reason = outcome->reason,
+        .attempts = verdict->attempts,
+        .crashes = verdict->crashes,
+        .died_at_ms = now_ms,
+        .worker = worker->incarnation,
+        .host = host,
+        .big = out->big,
+    };
+    mr_letter_meta(&out->bytes, &letter);
+    out->id = mr_strdup(id);
+    out->died_at_ms = now_ms;
+}
+
+static struct mr_settlement *settlement_of(struct mr_worker *worker,
+                                           const struct mr_source *source,
+                                           const struct mr_delivery *delivery,
+                                           const struct mr_verdict *verdict,
+                                           const struct mr_outcome *outcome)
+{
+    struct mr_settlement *settlement = mr_zalloc(sizeof(*settlement));
+    uint64_t now_ms = mr_clock_wall_ms();
+
+    switch (verdict->kind) {
+    case MR_VERDICT_DEAD:
+        settlement->kind = MR_SETTLE_DEAD;
+        write_letter(worker, source, delivery, verdict, outcome, now_ms, settlement);
+        break;
+    case MR_VERDICT_READY:
+        settlement->kind = MR_SETTLE_RELEASE;
+        mr_buf_add(&settlement->bytes, delivery->envelope.raw.at, delivery->envelope.raw.len);
+        break;
+    case MR_VERDICT_DELAY:
+    case MR_VERDICT_DONE:
+        settlement->kind = MR_SETTLE_RETRY;
+        settlement->due_s = (double)(now_ms + verdict->delay_ms) / 1000.0;
+        rewrite(delivery, verdict, outcome, now_ms, &settlement->bytes);
+        break;
+    }
+    return settlement;
+}
+
+static void too_late(struct mr_lease *lease)
+{
+    lease->source->worker->page.header->late_settles++;
+}
+
+void mr_settle_verdict(struct mr_worker *worker, struct mr_item *item,
+                       const struct mr_delivery *delivery, const struct mr_verdict *verdict,
+                       const struct mr_outcome *outcome)
+{
+    struct mr_lease *lease = item->lease;
+    struct mr_source *source = lease->source;
+
+    mr_pace_ran(&source->pace, delivery->run_us * 1000u);
+    if (verdict->kind == MR_VERDICT_DONE) {
+        mr_item_set(item, MR_ITEM_DONE);
+        mr_recorder_lease_done(&worker->recorder, source->index, lease->k, mr_item_index(item));
+    } else {
+        item->settlement = settlement_of(worker, source, delivery, verdict, outcome);
+        mr_item_set(item, MR_ITEM_SCRIPT);
+        mr_recorder_lease_settling(&worker->recorder, source->index, lease->k,
+                                   mr_item_index(item));
+    }
+    if (lease->state == MR_LEASE_LOST) {
+        too_late(lease);
+        mr_item_settled(item, true);
+    }
+    mr_lease_touch(lease);
+    mr_worker_wake(worker);
+}
+
+/* ---- answers ---- */
+
+void mr_settle_answered(struct mr_lease *lease, const redisReply *reply)
+{
+    lease->owed--;
+    if (!reply)
+        lease->tainted = true;
+}
+
+void mr_settle_check(struct mr_lease *lease)
+{
+    if (lease->state == MR_LEASE_LOST)
+        mr_lease_try_free(lease);
+}
+
+void mr_settle_lost(struct mr_lease *lease)
+{
+    struct mr_worker *worker = lease->source->worker;
+
+    if (lease->state == MR_LEASE_LOST)
+        return;
+    worker->page.header->lease_lost++;
+    mr_log_warn("lease.lost", "queue=%s name=%u jobs=%u running=%u", lease->source->keys.name,
+                lease->k, lease->n, lease->count[MR_ITEM_RUNNING]);
+    mr_lease_lose(lease);
+    for (unsigned i = 0; i < lease->n; i++) {
+        struct mr_item *item = &lease->items[i];
+
+        if ((item->state == MR_ITEM_DONE || item->state == MR_ITEM_SCRIPT) && !item->settled) {
+            too_late(lease);
+            mr_item_settled(item, true);
+        }
+    }
+}
+
+/* Refused or unknown with the connection still there: it stays queued and is sent again. Lost ones are SYNC's. */
+static void send_again(struct mr_lease *lease)
+{
+    mr_lease_touch(lease);
+    mr_worker_again(lease->source->worker, AGAIN_MS);
+}
+
+static void on_script(void *arg, enum mr_code code, const redisReply *reply)
+{
+    struct mr_item *item = arg;
+    struct mr_lease *lease = item->lease;
+
+    mr_settle_answered(lease, reply);
+    item->sent = false;
+    if (code == MR_OK || code == MR_EFENCED) {
+        long long answer = code == MR_OK ? reply->integer : -1;
+        bool ours = item->settlement->kind == MR_SETTLE_DEAD ? answer >= 0 : answer == 1;
+
+        if (!ours)
+            too_late(lease);
+        mr_item_settled(item, true);
+        mr_lease_touch(lease);
+    } else if (reply) {
+        send_again(lease);
+    }
+    mr_settle_check(lease);
+    mr_worker_wake(lease->source->worker);
+}
+
+static void on_cleared(void *arg, enum mr_code code, const redisReply *reply)
+{
+    struct mr_item *item = arg;
+    struct mr_lease *lease = item->lease;
+    struct mr_worker *worker = lease->source->worker;
+
+    mr_settle_answered(lease, reply);
+    item->sent = false;
+    if (code == MR_OK && !(reply->type == REDIS_REPLY_INTEGER && reply->integer == 0))
+        mr_item_settled(item, true);
+    else if (code == MR_EFENCED || code == MR_OK)
+        mr_settle_lost(lease);
+    else if (reply) {
+        worker->full = mr_replies_classify(reply).oom;
+        send_again(lease);
+    }
+    if (lease->state == MR_LEASE_HELD)
+        mr_lease_touch(lease);
+    mr_settle_check(lease);
+    mr_worker_wake(worker);
+}
+
+static void on_ended(void *arg, enum mr_code code, const redisReply *reply)
+{
+    struct mr_lease *lease = arg;
+    struct mr_worker *worker = lease->source->worker;
+
+    mr_settle_answered(lease, reply);
+    if (code == MR_OK) {
+        if (reply->integer == 0)
+            mr_settle_lost(lease);
+        lease->state = MR_LEASE_LOST; /* it ended: nothing of it is in Redis */
+    } else if (reply) {
+        lease->state = MR_LEASE_HELD;
+        send_again(lease);
+    }
+    mr_settle_check(lease);
+    mr_worker_wake(worker);
+}
+
+static void on_back(void *arg, enum mr_code code, const redisReply *reply)
+{
+    struct mr_lease *lease = arg;
+    struct mr_worker *worker = lease->source->worker;
+
+    mr_settle_answered(lease, reply);
+    lease->back_sent = false;
+    if (code == MR_OK || code == MR_EFENCED) {
+        unsigned kept = lease->n - lease->count[MR_ITEM_BACK];
+
+        if (lease->state == MR_LEASE_RETURNING || kept == 0)
+            lease->state = MR_LEASE_LOST; /* the list is gone with its last job */
+        else if (lease->state == MR_LEASE_HELD) {
+            mr_lease_cut(lease, kept);
+            mr_lease_touch(lease);
+        }
+    } else if (reply) {
+        send_again(lease);
+    }
+    mr_settle_check(lease);
+    mr_worker_wake(worker);
+}
+
+/* ---- sending ---- */
+
+/* True when it left; else the connection is gone and SYNC will look. */
+static bool left(struct mr_lease *lease, enum mr_code code)
+{
+    if (code == MR_OK)
+        lease->owed++;
+    return code == MR_OK;
+}
+
+static void send_script(struct mr_item *item, const char *key)
+{
+    struct mr_lease *lease = item->lease;
+    const struct mr_source *source = lease->source;
+    struct mr_store *store = source->worker->store;
+    const struct mr_settlement *s = item->settlement;
+    struct mr_bytes bytes = {s->bytes.at, s->bytes.len};
+    unsigned i = mr_item_index(item);
+    enum mr_code code = MR_EDOWN;
+
+    if (s->kind == MR_SETTLE_RETRY)
+        code = mr_store_retry(store, &source->keys, key, i, s->due_s, bytes, on_script, item);
+    else if (s->kind == MR_SETTLE_RELEASE)
+        code = mr_store_release(store, &source->keys, key, i, bytes, on_script, item);
+    else
+        code = mr_store_dead(store, &source->keys, key, i,
+                             &(struct mr_dead_letter){.id = s->id,
+                                                      .meta = bytes,
+                                                      .now_ms = s->died_at_ms,
+                                                      .max = source->worker->config->dead.max,
+                                                      .big = s->big},
+                             on_script, item);
+    item->sent = left(lease, code);
+}
+
+/* A full Redis refuses a plain LSET, but not the script that does the same. */
+static void send_clear(struct mr_item *item, const char *key)
+{
+    struct mr_worker *worker = item->lease->source->worker;
+    unsigned i = mr_item_index(item);
+
+    if (worker->full)
+        item->sent =
+            left(item->lease, mr_store_done(worker->store, key, &i, 1, on_cleared, item));
+    else
+        item->sent = left(item->lease, mr_store_clear(worker->store, key, i, on_cleared, item));
+}
+
+static void send_back(struct mr_lease *lease, const char *key)
+{
+    unsigned from =
+        lease->state == MR_LEASE_RETURNING ? 0 : lease->n - lease->count[MR_ITEM_BACK];
+
+    lease->back_sent =
+        left(lease, mr_store_back(lease->source->worker->store, &lease->source->keys, key, from,
+                                  on_back, lease));
+}
+
+/* Everything is done, or its script was answered: the list itself may go. Never with a place dropped or on its way back. */
+static bool may_end(const struct mr_lease *lease)
+{
+    return lease->count[MR_ITEM_DONE] + lease->count[MR_ITEM_SCRIPT] == lease->n &&
+           lease->n_unsettled_scripts == 0;
+}
+
+/* Places given up while this worker still has its lease: all others are answered for, so the list may go back. */
+static bool only_dropped_left(const struct mr_lease *lease)
+{
+    unsigned n_settled = 0;
+
+    if (lease->count[MR_ITEM_DROPPED] == 0 || lease->source->worker->page.header->fenced)
+        return false;
+    for (unsigned i = 0; i < lease->n; i++)
+        n_settled += lease->items[i].settled;
+    return n_settled + lease->count[MR_ITEM_DROPPED] == lease->n;
+}
+
+/*
+ * A finished job waits for its neighbours while they are about to run: then one DEL settles all. The page knows it as done
+ * meanwhile, so that a crash repeats nothing.
+ */
+static bool worth_holding(const struct mr_lease *lease)
+{
+    const struct mr_worker *worker = lease->source->worker;
+
+    return lease->next < lease->n && mr_runner_free_places(worker->runner) > 0 &&
+           mr_worker_gate_open(worker);
+}
+
+static void settle_places(struct mr_lease *lease, const char *key)
+{
+    bool hold = worth_holding(lease);
+
+    for (unsigned i = 0; i < lease->n; i++) {
+        struct mr_item *item = &lease->items[i];
+
+        if (item->sent || item->settled)
+            continue;
+        if (item->state == MR_ITEM_SCRIPT)
+            send_script(item, key);
+        else if (item->state == MR_ITEM_DONE && !hold)
+            send_clear(item, key);
+    }
+    if (hold)
+        mr_lease_touch(lease);
+}
+
+static void settle(struct mr_lease *lease)
+{
+    struct mr_worker *worker = lease->source->worker;
+    char key[MR_KEY_MAX];
+
+    if (lease->state == MR_LEASE_ASKED || lease->state == MR_LEASE_ENDING)
+        return;
+    if (lease->state == MR_LEASE_LOST) {
+        mr_lease_try_free(lease);
+        return;
+    }
+    mr_lease_key(lease, key);
+    if ((lease->count[MR_ITEM_BACK] > 0 || lease->state == MR_LEASE_RETURNING) &&
+        !lease->back_sent)
+        send_back(lease, key);
+    if (lease->state == MR_LEASE_RETURNING)
+        return;
+    if (only_dropped_left(lease)) {
+        lease->state = MR_LEASE_RETURNING;
+        send_back(lease, key);
+        return;
+    }
+    if (may_end(lease)) {
+        if (left(lease, mr_store_end(worker->store, key, on_ended, lease)))
+            lease->state = MR_LEASE_ENDING;
+        return;
+    }
+    if (lease->read < lease->n && !lease->reading && lease->owed == 0)
+        mr_fetch_read(lease); /* a step of it was refused */
+    settle_places(lease, key);
+}
+
+void mr_settle_flush(struct mr_worker *worker)
+{
+    struct mr_list round;
+
+    if (!worker->synced || mr_list_empty(&worker->dirty))
+        return;
+    /* The round is cut off first: a lease that stays dirty is looked at again next turn, not now. */
+    mr_list_init(&round);
+    mr_list_push_back(&worker->dirty, &round);
+    mr_list_remove(&worker->dirty);
+    while (!mr_list_empty(&round)) {
+        struct mr_lease *lease = mr_list_entry(round.next, struct mr_lease, dirty);
+
+        mr_list_remove(&lease->dirty);
+        settle(lease);
+    }
+}
+
+/* ---- giving back ---- */
+
+void mr_settle_give_back(struct mr_lease *lease)
+{
+    if (lease->state != MR_LEASE_HELD || lease->next == lease->n)
+        return;
+    for (unsigned i = lease->next; i < lease->n; i++)
+        mr_item_set(&lease->items[i], MR_ITEM_BACK);
+    lease->next = lease->n;
+    mr_list_remove(&lease->ready);
+    mr_lease_touch(lease);
+}
+
+void mr_settle_give_back_all(struct mr_worker *worker)
+{
+    for (unsigned i = 0; i < worker->n_sources; i++)
+        mr_list_each_safe (node, &worker->sources[i].leases)
+            mr_settle_give_back(mr_list_entry(node, struct mr_lease, node));
+}

@@ -1,0 +1,654 @@
+#include "worker/worker.h"
+
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "proto/base/mem.h"
+#include "worker/fetch.h"
+#include "worker/settle.h"
+#include "worker/sync.h"
+#include "worker/wake.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    TURN_US = 2000, /* a turn starts jobs for so long, then settles and listens */
+    LEAVE_ANYWAY_MS =
+        5000, /* after grace: what is not answered then is the reaper's, who has the page */
+};
+
+/* ---- small questions ---- */
+
+static bool stamp_is_fresh(const struct mr_worker *worker, uint64_t per_mille)
+{
+    uint64_t stamp = worker->page.header->renewed_at_ms;
+
+    return stamp && mr_clock_ms() - stamp < worker->config->lease_ms * per_mille / 1000;
+}
+
+bool mr_worker_gate_open(const struct mr_worker *worker)
+{
+    return worker->synced && !worker->page.header->fenced && worker->gate_fresh;
+}
+
+unsigned mr_worker_waiting(const struct mr_worker *worker)
+{
+    unsigned waiting = 0;
+
+    for (unsigned i = 0; i < worker->n_sources; i++)
+        waiting += worker->sources[i].n_fetched;
+    return waiting;
+}
+
+unsigned mr_worker_room(const struct mr_worker *worker)
+{
+    unsigned free_places = mr_runner_free_places(worker->runner);
+    unsigned waiting = mr_worker_waiting(worker);
+
+    return free_places > waiting ? free_places - waiting : 0;
+}
+
+void mr_worker_wake(struct mr_worker *worker)
+{
+    worker->turn_due = true;
+}
+
+static void on_again(uv_timer_t *timer)
+{
+    struct mr_worker *worker = timer->data;
+
+    worker->full = false;
+    mr_worker_wake(worker);
+}
+
+void mr_worker_again(struct mr_worker *worker, uint64_t delay_ms)
+{
+    if (worker->leaving)
+        return;
+    if (!uv_is_active((uv_handle_t *)&worker->again) ||
+        uv_timer_get_due_in(&worker->again) > delay_ms)
+        uv_timer_start(&worker->again, on_again, delay_ms, 0);
+}
+
+/* ---- why it goes ---- */
+
+void mr_worker_leave(struct mr_worker *worker, enum mr_worker_fate fate)
+{
+    static const char *const names[] = {"serve", "told", "recycle", "fenced", "stuck"};
+
+    if (worker->fate != MR_FATE_SERVE && fate != MR_FATE_FENCED)
+        return;
+    if (worker->fate == fate)
+        return;
+    mr_log_info("worker.leaves", "why=%s running=%u", names[fate],
+                mr_runner_running(worker->runner));
+    worker->fate = fate;
+    worker->fate_at_ms = mr_clock_ms();
+    worker->page.header->state = MR_WORKER_DRAINING;
+    if (!worker->standalone)
+        mr_parent_say(&worker->parent, fate == MR_FATE_STUCK ? 'h' : 'd');
+    mr_worker_wake(worker);
+}
+
+void mr_worker_fenced(struct mr_worker *worker, const char *how)
+{
+    if (!worker->page.header->fenced || worker->fate != MR_FATE_FENCED)
+        mr_log_warn("worker.fenced", "worker=%s how=%s", worker->incarnation, how);
+    worker->page.header->fenced = 1;
+    mr_worker_leave(worker, MR_FATE_FENCED);
+}
+
+/* ---- the turn: start, settle, fetch, wait; then one write ---- */
+
+static struct mr_lease *first_ready(struct mr_worker *worker)
+{
+    for (unsigned i = 0; i < worker->n_sources; i++) {
+        struct mr_list *ready = &worker->sources[i].ready;
+
+        if (mr_list_empty(ready))
+            continue;
+        struct mr_lease *lease = mr_list_entry(ready->next, struct mr_lease, ready);
+        if (lease->next < lease->read && lease->items[lease->next].state == MR_ITEM_FETCHED)
+            return lease;
+    }
+    return NULL;
+}
+
+/* Starts the next job of the lease; false when it cannot start now. */
+static bool start_next(struct mr_worker *worker, struct mr_lease *lease)
+{
+    struct mr_item *item = &lease->items[lease->next];
+    struct mr_address address = {lease->source->index, lease->k, lease->next};
+
+    mr_item_set(item, MR_ITEM_RUNNING);
+    lease->next++;
+    if (mr_runner_start(worker->runner, &address, item->payload, item) != MR_OK) {
+        lease->next--;
+        mr_item_set(item, MR_ITEM_FETCHED);
+        return false;
+    }
+    /* Places settled while it was read (empty payloads) are passed over. */
+    while (lease->next < lease->read && lease->items[lease->next].state == MR_ITEM_DONE)
+        lease->next++;
+    if (lease->next == lease->n)
+        mr_list_remove(&lease->ready);
+    worker->page.header->started++;
+    return true;
+}
+
+/* Starts what can start; true when time ran out before jobs or places did. */
+static bool start_jobs(struct mr_worker *worker)
+{
+    uint64_t until_us = mr_clock_us() + TURN_US;
+
+    for (unsigned n = 1; mr_runner_free_places(worker->runner) > 0; n++) {
+        struct mr_lease *lease = first_ready(worker);
+
+        if (!lease || !start_next(worker, lease))
+            return false;
+        if (n % 32 == 0 && mr_clock_us() > until_us)
+            return true;
+    }
+    return false;
+}
+
+static void on_more(uv_idle_t *idle)
+{
+    struct mr_worker *worker = idle->data;
+
+    mr_worker_wake(worker); /* only here to keep the loop from sleeping */
+}
+
+static void keep_turning(struct mr_worker *worker, bool more)
+{
+    if (more)
+        uv_idle_start(&worker->more, on_more);
+    else
+        uv_idle_stop(&worker->more);
+}
+
+static void drop_all_unstarted(struct mr_worker *worker)
+{
+    for (unsigned i = 0; i < worker->n_sources; i++)
+        mr_list_each_safe (node, &worker->sources[i].leases) {
+            struct mr_lease *lease = mr_list_entry(node, struct mr_lease, node);
+
+            if (lease->state == MR_LEASE_HELD)
+                mr_lease_drop_unstarted(lease);
+        }
+}
+
+static void say_ready(struct mr_worker *worker)
+{
+    if (worker->ready_said)
+        return;
+    worker->ready_said = true;
+    worker->page.header->state = MR_WORKER_SERVING;
+    mr_log_info("worker.ready", "pool=%s worker=%s", worker->pool->name, worker->incarnation);
+    if (!worker->standalone)
+        mr_parent_say(&worker->parent, 'r');
+}
+
+static void leave_if_over(struct mr_worker *worker);
+
+static void turn(struct mr_worker *worker)
+{
+    bool more = false;
+
+    worker->gate_fresh = stamp_is_fresh(worker, 800);
+    if (worker->page.header->fenced) {
+        mr_worker_fenced(worker, "page");
+        drop_all_unstarted(worker);
+    } else if (worker->fate != MR_FATE_SERVE)
+        mr_settle_give_back_all(worker);
+    else if (mr_worker_gate_open(worker)) {
+        say_ready(worker);
+        more = start_jobs(worker);
+    }
+    mr_settle_flush(worker);
+    mr_fetch_if_wanted(worker);
+    mr_wait_update(worker);
+    keep_turning(worker, more);
+    mr_link_flush(mr_store_link(worker->store));
+    if (worker->fate != MR_FATE_SERVE)
+        leave_if_over(worker);
+}
+
+static void on_turn_end(uv_prepare_t *prepare)
+{
+    struct mr_worker *worker = prepare->data;
+
+    if (!worker->turn_due || worker->leaving)
+        return;
+    worker->turn_due = false;
+    turn(worker);
+}
+
+/* ---- the run side's events ---- */
+
+static void on_finished(void *arg, struct mr_delivery *delivery,
+                        const struct mr_verdict *verdict, const struct mr_outcome *outcome)
+{
+    struct mr_worker *worker = arg;
+
+    worker->page.header->finished++;
+    mr_settle_verdict(worker, delivery->owner, delivery, verdict, outcome);
+    if (worker->pool->max_jobs && worker->page.header->finished >= worker->pool->max_jobs)
+        mr_worker_leave(worker, MR_FATE_RECYCLE);
+}
+
+static void on_stuck(void *arg)
+{
+    mr_worker_leave(arg, MR_FATE_STUCK);
+}
+
+/* ---- Redis comes and goes ---- */
+
+static void renewed(struct mr_worker *worker)
+{
+    if (worker->renew_failed)
+        return;
+    worker->page.header->renewed_at_ms = worker->renew_sent_at_ms;
+    mr_worker_wake(worker);
+}
+
+static void on_renewed(void *arg, enum mr_code code, const redisReply *reply)
+{
+    struct mr_worker *worker = arg;
+
+    if (code != MR_OK)
+        worker->renew_failed = true;
+    else if (reply->elements > 0) {
+        worker->renew_failed = true;
+        mr_worker_fenced(worker, "renew");
+    }
+    if (--worker->renew_owed == 0)
+        renewed(worker);
+}
+
+/* One rule covers an orphan, a dispatcher that hangs, and a worker started by hand: nobody else renews, so it does. */
+static void renew_if_needed(struct mr_worker *worker)
+{
+    const char *names[] = {worker->incarnation};
+
+    if (!worker->synced || worker->renew_owed > 0 || worker->page.header->fenced)
+        return;
+    if (!worker->standalone && !worker->parent_gone && stamp_is_fresh(worker, 500))
+        return;
+    worker->renew_failed = false;
+    worker->renew_sent_at_ms = mr_clock_ms();
+    for (unsigned i = 0; i < worker->n_sources; i++)
+        if (mr_store_renew(worker->store, &worker->sources[i].keys, names, 1,
+                           worker->config->lease_ms, on_renewed, worker) == MR_OK)
+            worker->renew_owed++;
+}
+
+static void on_registered(void *arg, enum mr_code code, const redisReply *reply)
+{
+    struct mr_worker *worker = arg;
+
+    if (code == MR_OK && reply->integer == 1) {
+        if (++worker->n_registered == worker->n_sources) {
+            worker->page.header->renewed_at_ms = worker->renew_sent_at_ms;
+            mr_sync_start(worker);
+        }
+    } else if (code == MR_OK) {
+        mr_worker_fenced(worker, "register");
+    } else if (reply) {
+        mr_link_drop(mr_store_link(worker->store), "registration was refused");
+    }
+}
+
+/* A worker started by hand has nobody who registers it before. */
+static void register_myself(struct mr_worker *worker)
+{
+    worker->n_registered = 0;
+    worker->renew_sent_at_ms = mr_clock_ms();
+    for (unsigned i = 0; i < worker->n_sources; i++)
+        mr_store_register(worker->store, &worker->sources[i].keys, worker->incarnation,
+                          worker->config->lease_ms, on_registered, worker);
+}
+
+static void on_store_ready(void *arg)
+{
+    struct mr_worker *worker = arg;
+
+    worker->page.header->redis_up = 1;
+    mr_log_info("redis.up", "address=%s", mr_link_address(mr_store_link(worker->store)));
+    if (worker->standalone && worker->n_registered < worker->n_sources)
+        register_myself(worker);
+    else
+        mr_sync_start(worker);
+}
+
+static void on_store_lost(void *arg, const struct mr_err *why)
+{
+    struct mr_worker *worker = arg;
+
+    if (worker->page.header->redis_up)
+        mr_log_warn("redis.lost", "address=%s why=%s",
+                    mr_link_address(mr_store_link(worker->store)), why->text);
+    worker->page.header->redis_up = 0;
+    worker->page.header->redis_reconnects++;
+    worker->synced = false;
+    mr_worker_wake(worker);
+}
+
+/* ---- the tick ---- */
+
+static uint64_t resident_bytes(void)
+{
+    unsigned long total = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+
+    if (!file)
+        return 0;
+    if (fscanf(file, "%lu %lu", &total, &resident) != 2)
+        resident = 0;
+    fclose(file);
+    return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void recycle_if_due(struct mr_worker *worker)
+{
+    const struct mr_pool_config *pool = worker->pool;
+    unsigned names = 0, retired = 0;
+
+    if (pool->max_age_ms && mr_clock_ms() - worker->started_at_ms > pool->max_age_ms)
+        mr_worker_leave(worker, MR_FATE_RECYCLE);
+    if (pool->max_rss_bytes && resident_bytes() > pool->max_rss_bytes)
+        mr_worker_leave(worker, MR_FATE_RECYCLE);
+    for (unsigned i = 0; i < worker->n_sources; i++) {
+        names += worker->sources[i].names.n_names;
+        retired += worker->sources[i].names.n_retired;
+    }
+    if (retired > names / 2)
+        mr_worker_leave(worker,
+                        MR_FATE_RECYCLE); /* names run out; a new incarnation has all of them */
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct mr_worker *worker = timer->data;
+
+    worker->page.header->beat_ms = mr_clock_ms();
+    renew_if_needed(worker);
+    recycle_if_due(worker);
+    mr_sync_audit(worker, false);
+    mr_worker_wake(worker);
+}
+
+/* ---- leaving ---- */
+
+static bool all_settled(const struct mr_worker *worker)
+{
+    for (unsigned i = 0; i < worker->n_sources; i++) {
+        mr_list_each (node, &worker->sources[i].leases) {
+            const struct mr_lease *lease = mr_list_entry(node, struct mr_lease, node);
+            bool only_dropped = lease->owed == 0 && lease->count[MR_ITEM_DROPPED] > 0 &&
+                                lease->n_unsettled_scripts == 0 && mr_list_empty(&lease->dirty);
+
+            if (!only_dropped)
+                return false;
+        }
+        if (!mr_wait_is_quiet(worker->sources[i].wait))
+            return false;
+    }
+    return true;
+}
+
+static void closed_one(void *arg)
+{
+    struct mr_worker *worker = arg;
+
+    worker->closing--;
+}
+
+static void close_all(struct mr_worker *worker)
+{
+    worker->leaving = true;
+    worker->page.header->state = MR_WORKER_LEFT;
+    uv_close((uv_handle_t *)&worker->turn_end, NULL);
+    uv_close((uv_handle_t *)&worker->more, NULL);
+    uv_close((uv_handle_t *)&worker->tick, NULL);
+    uv_close((uv_handle_t *)&worker->again, NULL);
+    uv_close((uv_handle_t *)&worker->sigterm, NULL);
+    uv_close((uv_handle_t *)&worker->sigint, NULL);
+    uv_close((uv_handle_t *)&worker->sigusr1, NULL);
+    if (!worker->standalone)
+        mr_parent_stop(&worker->parent);
+    worker->closing = 2 + worker->n_sources;
+    for (unsigned i = 0; i < worker->n_sources; i++)
+        mr_wait_stop(worker->sources[i].wait, closed_one, worker);
+    mr_store_stop(worker->store, closed_one, worker);
+    if (mr_runner_running(worker->runner) == 0)
+        mr_runner_close(worker->runner, closed_one, worker);
+    else
+        _exit(70); /* a handler never let go: the page tells the reaper what runs */
+}
+
+static void leave_if_over(struct mr_worker *worker)
+{
+    uint64_t gone_ms = mr_clock_ms() - worker->fate_at_ms;
+    unsigned running = mr_runner_running(worker->runner);
+    bool patience_over = gone_ms > worker->config->grace_ms + LEAVE_ANYWAY_MS;
+
+    if (running > 0 && worker->fate == MR_FATE_STUCK && !worker->parent_gone &&
+        !worker->standalone)
+        return; /* the parent ends it when the neighbours have finished */
+    if (running > 0 && gone_ms > worker->config->grace_ms && !worker->released) {
+        worker->released = true;
+        mr_runner_release_all(worker->runner);
+    }
+    if ((running == 0 && all_settled(worker)) || patience_over)
+        close_all(worker);
+}
+
+/* ---- told from outside ---- */
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct mr_worker *worker = handle->data;
+
+    if (number == SIGUSR1)
+        mr_sync_audit(worker, true);
+    else
+        mr_worker_leave(worker, MR_FATE_TOLD);
+    mr_worker_wake(worker);
+}
+
+static void on_drain(void *arg)
+{
+    mr_worker_leave(arg, MR_FATE_TOLD);
+}
+
+static void on_cancel(void *arg, const char *uuid)
+{
+    struct mr_worker *worker = arg;
+
+    if (!mr_runner_cancel(worker->runner, uuid))
+        mr_log_info("worker.cancel_missed", "uuid=%s", uuid);
+}
+
+static void on_parent_gone(void *arg)
+{
+    struct mr_worker *worker = arg;
+
+    worker->parent_gone = true;
+    renew_if_needed(worker);
+    mr_worker_leave(worker, MR_FATE_TOLD);
+}
+
+/* ---- life ---- */
+
+static void watch_signal(struct mr_worker *worker, uv_signal_t *handle, int number)
+{
+    uv_signal_init(worker->loop, handle);
+    handle->data = worker;
+    uv_signal_start(handle, on_signal, number);
+}
+
+static void init_handles(struct mr_worker *worker)
+{
+    uint64_t beat_ms = worker->config->lease_ms / 5;
+
+    uv_prepare_init(worker->loop, &worker->turn_end);
+    uv_idle_init(worker->loop, &worker->more);
+    uv_timer_init(worker->loop, &worker->tick);
+    uv_timer_init(worker->loop, &worker->again);
+    worker->turn_end.data = worker->more.data = worker->tick.data = worker->again.data = worker;
+    uv_prepare_start(&worker->turn_end, on_turn_end);
+    uv_timer_start(&worker->tick, on_tick, 0, beat_ms);
+    watch_signal(worker, &worker->sigterm, SIGTERM);
+    watch_signal(worker, &worker->sigint, SIGINT);
+    watch_signal(worker, &worker->sigusr1, SIGUSR1);
+}
+
+static enum mr_code init_sources(struct mr_worker *worker, struct mr_err *err)
+{
+    unsigned n_names = mr_worker_names(worker->incarnation);
+
+    worker->n_sources = worker->pool->n_queues;
+    worker->sources = mr_zalloc_array(worker->n_sources, sizeof(*worker->sources));
+    for (unsigned i = 0; i < worker->n_sources; i++) {
+        struct mr_source *source = &worker->sources[i];
+
+        source->worker = worker;
+        source->index = i;
+        source->asked_at_ms = uv_now(worker->loop);
+        mr_list_init(&source->leases);
+        mr_list_init(&source->ready);
+        mr_names_init(&source->names, n_names);
+        mr_queue_keys_init(&source->keys, worker->config->redis.prefix,
+                           worker->pool->queues[i]);
+        enum mr_code code = mr_wait_new(source, &source->wait, err);
+        if (code != MR_OK)
+            return code;
+    }
+    return MR_OK;
+}
+
+static enum mr_code init_store(struct mr_worker *worker, struct mr_err *err)
+{
+    const struct mr_config *config = worker->config;
+    struct mr_store_options options = {
+        .link = {.url = config->redis.url,
+                 .username = config->redis.username,
+                 .password = config->redis.password,
+                 .name = "millrace-worker",
+                 .connect_timeout_ms = config->redis.connect_timeout_ms,
+                 .reply_timeout_ms = config->redis.reply_timeout_ms},
+        .prefix = config->redis.prefix,
+    };
+    struct mr_store_events events = {on_store_ready, on_store_lost, worker};
+
+    return mr_store_new(worker->loop, &options, &events, &worker->store, err);
+}
+
+static enum mr_code init_page(struct mr_worker *worker, const struct mr_worker_options *options,
+                              struct mr_err *err)
+{
+    const struct mr_pool_config *pool = worker->pool;
+
+    if (!worker->standalone) {
+        enum mr_code code = mr_page_map(options->page_fd, &worker->page, err);
+
+        if (code == MR_OK)
+            code = mr_page_lock(options->page_fd, err);
+        return code;
+    }
+    struct mr_page_shape shape = {pool->n_queues, mr_worker_names(worker->incarnation),
+                                  pool->concurrency, pool->threads};
+    return mr_page_create_private(&shape, worker->incarnation, pool->name,
+                                  (const char *const *)pool->queues, &worker->page, err);
+}
+
+static enum mr_code find_pool(struct mr_worker *worker, const char *name, struct mr_err *err)
+{
+    worker->pool = name ? mr_config_pool(worker->config, name)
+                        : (worker->config->n_pools ? &worker->config->pools[0] : NULL);
+    if (!worker->pool)
+        return mr_fail(err, MR_EINVAL, "pool %s: the configuration has no such pool",
+                       name ? name : "?");
+    if (worker->pool->n_queues > MR_CHOOSE_MAX)
+        return mr_fail(err, MR_EINVAL, "pool %s: %u queues, the most is %u", worker->pool->name,
+                       worker->pool->n_queues, MR_CHOOSE_MAX);
+    return MR_OK;
+}
+
+enum mr_code mr_worker_init(struct mr_worker *worker, uv_loop_t *loop,
+                            const struct mr_config *config,
+                            const struct mr_worker_options *options, struct mr_err *err)
+{
+    memset(worker, 0, sizeof(*worker));
+    worker->loop = loop;
+    worker->config = config;
+    worker->standalone = !options->worker;
+    worker->started_at_ms = mr_clock_ms();
+    mr_list_init(&worker->dirty);
+    mr_random_seed(&worker->random);
+    enum mr_code code = find_pool(worker, options->pool, err);
+    if (code != MR_OK)
+        return code;
+    if (worker->standalone)
+        mr_worker_make(worker->incarnation, worker->pool->concurrency + MR_SPARE_NAMES);
+    else
+        snprintf(worker->incarnation, sizeof(worker->incarnation), "%s", options->worker);
+    code = init_page(worker, options, err);
+    if (code != MR_OK)
+        return code;
+    worker->page.header->pid = (uint32_t)getpid();
+    mr_recorder_init(&worker->recorder, &worker->page);
+    mr_recorder_catch_crashes(&worker->recorder);
+    struct mr_runner_events events = {on_finished, on_stuck, worker};
+    code = mr_runner_new(loop, config, worker->pool, &worker->recorder, &events,
+                         &worker->runner, err);
+    if (code == MR_OK)
+        code = init_store(worker, err);
+    if (code == MR_OK)
+        code = init_sources(worker, err);
+    if (code != MR_OK)
+        return code;
+    if (!worker->standalone) {
+        struct mr_parent_events parent = {on_drain, on_cancel, on_parent_gone, worker};
+
+        mr_parent_start(&worker->parent, loop, options->pulse_fd, &parent);
+    }
+    init_handles(worker);
+    return MR_OK;
+}
+
+int mr_worker_run(struct mr_worker *worker)
+{
+    static const int status[] = {
+        [MR_FATE_SERVE] = 70,  [MR_FATE_TOLD] = 0,   [MR_FATE_RECYCLE] = 75,
+        [MR_FATE_FENCED] = 76, [MR_FATE_STUCK] = 75,
+    };
+
+    mr_store_start(worker->store);
+    uv_run(worker->loop, UV_RUN_DEFAULT);
+    assert(worker->closing == 0);
+    return status[worker->fate];
+}
+
+void mr_worker_fini(struct mr_worker *worker)
+{
+    for (unsigned i = 0; i < worker->n_sources; i++) {
+        struct mr_source *source = &worker->sources[i];
+
+        mr_list_each_safe (node, &source->leases) {
+            struct mr_lease *lease = mr_list_entry(node, struct mr_lease, node);
+
+            lease->owed = 0; /* left without an answer: the reaper's */
+            mr_lease_try_free(lease);
+        }
+        mr_names_fini(&source->names);
+        mr_queue_keys_fini(&source->keys);
+    }
+    free(worker->sources);
+    mr_page_unmap(&worker->page);
+}

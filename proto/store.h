@@ -165,6 +165,18 @@ enum mr_code mr_store_forget_reaped(struct mr_store *store, const struct mr_queu
 enum mr_code mr_store_promote(struct mr_store *store, const struct mr_queue_keys *keys,
                               bool reserved, unsigned n, mr_answer_fn *fn, void *arg);
 
+/* ---- the fleet of dispatchers ---- */
+
+/* Script HEARTBEAT: this dispatcher counts as alive for alive_ms on Redis' clock. Answers an array of those that are. */
+enum mr_code mr_store_heartbeat(struct mr_store *store, const char *dispatcher,
+                                uint64_t alive_ms, mr_answer_fn *fn, void *arg);
+/*
+ * Script SCALE: the fleet wants so many workers of the pool. base < 0: processes is the total; else a change to what
+ * is wanted, or to base where nobody has said. Answers the new total, at least 0.
+ */
+enum mr_code mr_store_scale(struct mr_store *store, const char *pool, long processes,
+                            long long base, mr_answer_fn *fn, void *arg);
+
 /* ---- what operators and producers ask ---- */
 
 enum mr_code mr_store_pause(struct mr_store *store, const struct mr_queue_keys *keys,

@@ -1,0 +1,251 @@
+/* email.send: one mail over SMTP. 4xx answers are tried again, 5xx ones are for good, and nothing else is called either. */
+#include "jobs/email/mail.h"
+#include "jobs/services/curl_loop.h"
+#include "proto/base/clock.h"
+#include "proto/base/mem.h"
+#include "worker/handler.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Module state: where mail goes. Strings are borrowed from the configuration, but the url. */
+struct relay {
+    struct mr_curl_loop *curl;
+    char *url;
+    const char *from, *username, *password, *ca_file;
+    long use_ssl;
+    uint64_t timeout_ms;
+};
+
+/* One mail on its way. */
+struct sending {
+    struct relay *relay;
+    struct mr_job *job;
+    CURL *easy;
+    struct mr_mail mail;
+    struct curl_slist *recipients, *headers;
+    curl_mime *mime;
+    char answer[512]; /* the last line with which the server said no */
+    char trouble[CURL_ERROR_SIZE];
+};
+
+static const char *text_of(json_t *config, const char *name)
+{
+    return json_string_value(json_object_get(config, name));
+}
+
+/* "tls" from the first byte is another scheme in libcurl's words. */
+static char *url_of(const char *url, const char *tls, const char *ehlo)
+{
+    const char *rest = strstr(url, "://");
+
+    rest = rest ? rest + 3 : url;
+    return mr_asprintf("%s://%s%s%s", strcmp(tls, "tls") == 0 ? "smtps" : "smtp", rest,
+                       ehlo ? "/" : "", ehlo ? ehlo : "");
+}
+
+static enum mr_code open_relay(struct mr_host *host, void **out_state, struct mr_err *err)
+{
+    json_t *config = mr_host_config(host, "email");
+    const char *tls = config ? text_of(config, "tls") : NULL;
+    struct mr_curl_loop *curl;
+
+    if (!config || !text_of(config, "url"))
+        return mr_fail(err, MR_EINVAL,
+                       "email.url is not configured: no server to send mail to");
+    enum mr_code code = mr_curl_loop_get(host, &curl, err);
+    if (code != MR_OK)
+        return code;
+    struct relay *relay = mr_zalloc(sizeof(*relay));
+    json_int_t timeout_ms = json_integer_value(json_object_get(config, "timeout_ms"));
+
+    tls = tls ? tls : "off";
+    relay->curl = curl;
+    relay->url = url_of(text_of(config, "url"), tls, text_of(config, "ehlo"));
+    relay->from = text_of(config, "from");
+    relay->username = text_of(config, "username");
+    relay->password = text_of(config, "password");
+    relay->ca_file = text_of(config, "ca_file");
+    relay->use_ssl = strcmp(tls, "off") == 0 ? CURLUSESSL_NONE : CURLUSESSL_ALL;
+    relay->timeout_ms = timeout_ms > 0 ? (uint64_t)timeout_ms : 30000;
+    *out_state = relay;
+    return MR_OK;
+}
+
+static void close_relay(void *state)
+{
+    struct relay *relay = state;
+
+    free(relay->url);
+    free(relay);
+}
+
+/* ---- one mail ---- */
+
+static void sending_free(struct sending *s)
+{
+    curl_easy_cleanup(s->easy);
+    curl_mime_free(s->mime);
+    curl_slist_free_all(s->recipients);
+    curl_slist_free_all(s->headers);
+    mr_mail_fini(&s->mail);
+    free(s);
+}
+
+/* Answers in the SMTP dialogue come through here; the last refusal is what a person wants to read. */
+static size_t on_line(char *bytes, size_t size, size_t n, void *arg)
+{
+    struct sending *s = arg;
+    size_t len = size * n;
+
+    if (len > 3 && (bytes[0] == '4' || bytes[0] == '5')) {
+        size_t kept = len < sizeof(s->answer) - 1 ? len : sizeof(s->answer) - 1;
+
+        while (kept > 0 && (unsigned char)bytes[kept - 1] <= ' ')
+            kept--;
+        memcpy(s->answer, bytes, kept);
+        s->answer[kept] = '\0';
+    }
+    return len;
+}
+
+static void add_part(struct sending *s, const char *text, const char *type)
+{
+    curl_mimepart *part = curl_mime_addpart(s->mime);
+
+    curl_mime_data(part, text, CURL_ZERO_TERMINATED);
+    curl_mime_type(part, type);
+    curl_mime_encoder(part, "quoted-printable");
+}
+
+static void write_message(struct sending *s)
+{
+    s->mime = curl_mime_init(s->easy);
+    if (s->mail.text)
+        add_part(s, s->mail.text, "text/plain; charset=utf-8");
+    if (s->mail.html)
+        add_part(s, s->mail.html, "text/html; charset=utf-8");
+    for (unsigned i = 0; i < s->mail.n_headers; i++)
+        s->headers = curl_slist_append(s->headers, s->mail.headers[i]);
+    if (s->mail.text && s->mail.html)
+        s->headers = curl_slist_append(s->headers, "Content-Type: multipart/alternative");
+    for (unsigned i = 0; i < s->mail.n_recipients; i++)
+        s->recipients = curl_slist_append(s->recipients, s->mail.recipients[i]);
+    curl_easy_setopt(s->easy, CURLOPT_MIMEPOST, s->mime);
+    curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, s->headers);
+    curl_easy_setopt(s->easy, CURLOPT_MAIL_FROM, s->mail.sender);
+    curl_easy_setopt(s->easy, CURLOPT_MAIL_RCPT, s->recipients);
+}
+
+static long time_left_ms(const struct relay *relay, const struct mr_job *job)
+{
+    uint64_t now_ms = mr_clock_ms(), deadline_ms = mr_job_deadline_ms(job);
+    uint64_t left_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 1;
+
+    return (long)(left_ms < relay->timeout_ms ? left_ms : relay->timeout_ms);
+}
+
+static void write_options(struct sending *s)
+{
+    const struct relay *relay = s->relay;
+
+    curl_easy_setopt(s->easy, CURLOPT_URL, relay->url);
+    curl_easy_setopt(s->easy, CURLOPT_USE_SSL, relay->use_ssl);
+    curl_easy_setopt(s->easy, CURLOPT_TIMEOUT_MS, time_left_ms(relay, s->job));
+    curl_easy_setopt(s->easy, CURLOPT_HEADERFUNCTION, on_line);
+    curl_easy_setopt(s->easy, CURLOPT_HEADERDATA, s);
+    curl_easy_setopt(s->easy, CURLOPT_ERRORBUFFER, s->trouble);
+    curl_easy_setopt(s->easy, CURLOPT_UPLOAD, 1L);
+    if (relay->username) {
+        curl_easy_setopt(s->easy, CURLOPT_USERNAME, relay->username);
+        curl_easy_setopt(s->easy, CURLOPT_PASSWORD, relay->password ? relay->password : "");
+    }
+    if (relay->ca_file)
+        curl_easy_setopt(s->easy, CURLOPT_CAINFO, relay->ca_file);
+}
+
+/*
+ * ok, refused or unknown. A connection that broke after the message may have delivered it: the mail is tried again with the
+ * same Message-ID, since a mail twice hurts less than none (RFC 5321, 4.2.5 and 6.1).
+ */
+static struct mr_outcome judge(const struct sending *s, CURLcode result)
+{
+    const char *why = *s->trouble ? s->trouble : curl_easy_strerror(result);
+    long response = 0;
+
+    if (result == CURLE_OK)
+        return mr_outcome_done();
+    curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &response);
+    if (result == CURLE_LOGIN_DENIED)
+        return mr_outcome_retry("the mail server refuses email.username and its password: %s",
+                                s->answer);
+    if (response >= 500 && *s->answer)
+        return mr_outcome_fail("the mail server refused it for good: %s", s->answer);
+    if (response >= 400 && *s->answer)
+        return mr_outcome_retry("the mail server refused it for now: %s", s->answer);
+    if (result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_USE_SSL_FAILED ||
+        result == CURLE_SSL_CONNECT_ERROR || result == CURLE_SSL_CACERT_BADFILE)
+        return mr_outcome_retry(
+            "no trusted TLS with the mail server (email.tls, email.ca_file): %s", why);
+    return mr_outcome_retry("the mail server could not be reached or went away: %s", why);
+}
+
+static void on_sent(void *arg, CURL *easy, CURLcode result)
+{
+    struct sending *s = arg;
+    struct mr_job *job = s->job;
+    struct mr_outcome outcome = judge(s, result);
+
+    (void)easy;
+    sending_free(s);
+    mr_job_finish(job, outcome);
+}
+
+static void start(void *state, struct mr_job *job)
+{
+    struct relay *relay = state;
+    struct mr_mail mail;
+    struct mr_err err;
+    json_t *data = mr_job_data(job, &err);
+
+    if (!data ||
+        mr_mail_read(data, relay->from, mr_job_uuid(job), mr_clock_wall_ms(), &mail, &err)) {
+        mr_job_finish(job, mr_outcome_fail("%s", err.text));
+        return;
+    }
+    struct sending *s = mr_zalloc(sizeof(*s));
+    s->relay = relay;
+    s->job = job;
+    s->mail = mail;
+    s->easy = curl_easy_init();
+    write_options(s);
+    write_message(s);
+    mr_job_set(job, s);
+    if (mr_curl_loop_start(relay->curl, s->easy, on_sent, s) != MR_OK) {
+        sending_free(s);
+        mr_job_finish(job, mr_outcome_retry("libcurl did not take the mail"));
+    }
+}
+
+static void cancel(void *state, struct mr_job *job)
+{
+    struct relay *relay = state;
+    struct sending *s = mr_job_get(job);
+
+    mr_curl_loop_cancel(relay->curl, s->easy);
+    sending_free(s);
+    mr_job_finish(job, mr_outcome_retry("cancelled before the mail server had answered"));
+}
+
+static const struct mr_handler email_send = {
+    .abi = MR_HANDLER_ABI,
+    .size = sizeof(struct mr_handler),
+    .name = "email.send",
+    .open = open_relay,
+    .close = close_relay,
+    .start = start,
+    .cancel = cancel,
+};
+
+const struct mr_handler *const mr_handlers[] = {&email_send, NULL};

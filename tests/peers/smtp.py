@@ -1,0 +1,128 @@
+"""A real SMTP server for the demo and the tests: keeps what it receives, and misbehaves when an address asks for it.
+
+Usage: /usr/bin/python3 tests/peers/smtp.py --out FILE [--host 127.0.0.1] [--user U --password P]
+                                            [--cert FILE --key FILE] [--tls] [--require-tls]
+
+Prints {"port": N} on standard output once it listens, then serves until standard input ends or it is told to stop.
+Each mail accepted becomes one JSON line in FILE: at_ms, from, to (list), uuid (of the X-Millrace-Uuid header), attempt
+headers and the raw message. The local part of a recipient says what happens to it:
+
+    reject...   550 at RCPT                     defer...      451 at RCPT, always
+    defer<n>-.. 451 at RCPT, the first n times  refuse-data.. 554 after the message
+    drop...     the connection is cut after the message, without an answer
+    slow<n>-..  the message is answered after n milliseconds
+"""
+
+import argparse
+import asyncio
+import email
+import email.policy
+import json
+import re
+import socket
+import ssl
+import sys
+import time
+
+from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
+
+
+class Keeper:
+    """What aiosmtpd asks at each step, and the file of what was accepted."""
+
+    def __init__(self, out):
+        self.out = open(out, "a", encoding="utf-8", buffering=1)
+        self.deferred = {}
+
+    async def handle_RCPT(self, _server, _session, envelope, address, _options):
+        local = address.split("@")[0]
+        if local.startswith("reject"):
+            return "550 5.1.1 no such user here"
+        some = re.match(r"defer(\d+)-", local)
+        if some:
+            self.deferred[address] = self.deferred.get(address, 0) + 1
+            if self.deferred[address] <= int(some.group(1)):
+                return "451 4.3.0 come back later"
+        elif local.startswith("defer"):
+            return "451 4.3.0 come back later"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):
+        first = envelope.rcpt_tos[0].split("@")[0]
+        if first.startswith("refuse-data"):
+            return "554 5.6.0 message refused"
+        slow = re.match(r"slow(\d+)-", first)
+        if slow:
+            await asyncio.sleep(int(slow.group(1)) / 1000)
+        self.keep(session, envelope)
+        if first.startswith("drop"):
+            server.transport.abort()
+        return "250 OK kept"
+
+    def keep(self, session, envelope):
+        message = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        self.out.write(json.dumps({
+            "at_ms": int(time.time() * 1000),
+            "from": envelope.mail_from,
+            "to": envelope.rcpt_tos,
+            "uuid": message.get("X-Millrace-Uuid"),
+            "message_id": message.get("Message-ID"),
+            "subject": message.get("Subject"),
+            "tls": session.ssl is not None,
+            "authenticated": session.authenticated,
+            "peer": session.peer[1] if session.peer else None,
+            "raw": envelope.content.decode("utf-8", "replace"),
+        }) + "\n")
+
+
+def authenticator(user, password):
+    def check(_server, _session, _envelope, _mechanism, given):
+        good = (isinstance(given, LoginPassword) and given.login == user.encode()
+                and given.password == password.encode())
+        return AuthResult(success=good, handled=False)
+    return check
+
+
+def tls_context(options):
+    if not options.cert:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(options.cert, options.key)
+    return context
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description="an SMTP server that keeps what it receives")
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--user")
+    parser.add_argument("--password")
+    parser.add_argument("--cert")
+    parser.add_argument("--key")
+    parser.add_argument("--tls", action="store_true", help="TLS from the first byte")
+    parser.add_argument("--require-tls", action="store_true", help="nothing before STARTTLS")
+    return parser.parse_args(argv)
+
+
+async def serve(options):
+    loop = asyncio.get_running_loop()
+    keeper = Keeper(options.out)
+    context = tls_context(options)
+    settings = {"enable_SMTPUTF8": True, "decode_data": False, "data_size_limit": 64 * 1024 * 1024}
+    if options.user:
+        settings.update(authenticator=authenticator(options.user, options.password),
+                        auth_required=True, auth_require_tls=context is not None)
+    if context and not options.tls:
+        settings.update(tls_context=context, require_starttls=options.require_tls)
+    listener = socket.create_server((options.host, 0))
+    server = await loop.create_server(lambda: SMTP(keeper, loop=loop, **settings), sock=listener,
+                                      ssl=context if options.tls else None)
+    print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
+    # Whoever started it holds its standard input: its end is ours.
+    await loop.run_in_executor(None, sys.stdin.read)
+    server.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(parse(sys.argv[1:])))

@@ -2,7 +2,9 @@
 #ifndef MR_WORKER_DELIVERY_H
 #define MR_WORKER_DELIVERY_H
 
+#include "proto/base/list.h"
 #include "proto/envelope.h"
+#include "proto/outcome.h"
 #include "proto/policy.h"
 #include "proto/verdict.h"
 
@@ -12,6 +14,7 @@
 #include <stdint.h>
 
 struct mr_handler;
+struct mr_job;
 struct mr_runner;
 
 /* Where a job stands in Redis; it never moves while the lease lives. */
@@ -20,6 +23,9 @@ struct mr_address {
     unsigned k;     /* lease name */
     unsigned index; /* place in the lease */
 };
+
+/* Why a delivery was asked to stop; the first reason counts. */
+enum mr_stop { MR_STOP_NONE, MR_STOP_DEADLINE, MR_STOP_RELEASE, MR_STOP_OPERATOR };
 
 struct mr_delivery {
     struct mr_address address;
@@ -32,15 +38,45 @@ struct mr_delivery {
     unsigned place;
     const struct mr_handler *handler;
     void *handler_state;
-    void *own;                           /* mr_job_set */
-    char *job_name, *uuid, *traceparent; /* NUL-ended, made on first use */
-    json_t *data;
+    const char *job_name;     /* NUL-ended, the registry's; NULL when nobody serves the job */
+    unsigned job_row;         /* of the page */
+    void *own;                /* mr_job_set */
+    char *uuid, *traceparent; /* NUL-ended, made on first use */
+    json_t *data;             /* likewise */
     uint64_t started_us;
-    uint64_t run_us; /* known when it ended */
-    uint64_t deadline_at_ms;
-    unsigned job_row; /* of the page */
+    uint64_t run_us;         /* known when it ended; 0 if it never ran */
+    uint64_t deadline_at_ms; /* monotonic; UINT64_MAX: none */
+    uint64_t due_ms;         /* deadline.c: when to look at it next */
+    unsigned heap_slot;      /* deadline.c: 1.. while it waits there, else 0 */
+    struct mr_list node;     /* threads.c: waiting for a thread, or done and not yet answered */
+    struct mr_outcome outcome; /* threads.c: what run said */
     _Atomic bool cancelled;
+    enum mr_stop stop;
     bool cancel_called, finished, on_thread, alone, timed_out;
 };
+
+/* A delivery is what a handler knows as a job. */
+static inline struct mr_job *mr_delivery_job(struct mr_delivery *delivery)
+{
+    return (struct mr_job *)delivery;
+}
+
+static inline struct mr_delivery *mr_delivery_of(const struct mr_job *job)
+{
+    return (struct mr_delivery *)(uintptr_t)job;
+}
+
+/* A place's memory becomes a new delivery: runner and place stay, all else is as new. */
+void mr_delivery_begin(struct mr_delivery *delivery, const struct mr_address *address,
+                       void *owner);
+/* Frees what it made for itself. */
+void mr_delivery_end(struct mr_delivery *delivery);
+
+/* NUL-ended borrows for handlers; "" when absent. Not from two threads at once. */
+const char *mr_delivery_uuid(struct mr_delivery *delivery);
+const char *mr_delivery_traceparent(struct mr_delivery *delivery);
+json_t *mr_delivery_data(struct mr_delivery *delivery, struct mr_err *err);
+/* From 1. */
+unsigned mr_delivery_attempt(const struct mr_delivery *delivery);
 
 #endif

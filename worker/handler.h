@@ -40,8 +40,8 @@ struct mr_handler {
     void (*cancel)(void *state, struct mr_job *job);
 };
 
-/* What a module exports: its handlers, NULL-ended. */
-extern const struct mr_handler *const mr_handlers[];
+/* What a module exports: its handlers, NULL-ended. Visible also under -fvisibility=hidden. */
+extern __attribute__((visibility("default"))) const struct mr_handler *const mr_handlers[];
 
 /* ---- the host ---- */
 
@@ -87,6 +87,13 @@ void mr_job_progress(struct mr_job *job,
 /* One line of the log with the job's name and uuid; level as mr_host_log. */
 void mr_job_log(struct mr_job *job, int level, const char *event, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/*
+ * start handlers: what the loop does from here on is this job's doing, so that a crash is blamed on the right one. Call
+ * it first in each callback of yours; it ends with mr_job_finish, or with mr_job_leave where the job goes on.
+ * Around start and cancel the worker does it itself.
+ */
+void mr_job_enter(struct mr_job *job);
+void mr_job_leave(struct mr_job *job);
 bool mr_job_cancelled(const struct mr_job *job); /* run handlers: time to stop. Any thread */
 /* start handlers: the answer; takes the outcome. On the loop's thread, exactly once; may be called inside start. */
 void mr_job_finish(struct mr_job *job, struct mr_outcome outcome);

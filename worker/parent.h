@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#define MR_PARENT_WORD_MAX 256 /* the longest uuid that can be named, with its end */
+
 struct mr_parent_events {
     void (*on_drain)(void *arg);
     void (*on_cancel)(void *arg, const char *uuid);
@@ -12,13 +14,19 @@ struct mr_parent_events {
     void *arg;
 };
 
-/* Memory the caller holds; opaque in use. */
+/*
+ * Memory the caller holds until the loop has closed it; opaque in use. What the dispatcher says: 'q' drain; 'c', a
+ * uuid, newline: cancel that job. A newline between words is passed over, and so is what we do not know.
+ */
 struct mr_parent {
     uv_pipe_t pipe;
+    uv_timer_t late; /* tells of a pulse that never was */
     struct mr_parent_events events;
-    char line[64];
-    unsigned n_line;
-    bool open, gone;
+    char room[512];
+    char uuid[MR_PARENT_WORD_MAX];
+    unsigned n_uuid;
+    bool in_cancel; /* between 'c' and its newline */
+    bool gone, stopped;
 };
 
 /* Takes fd (3). On an error it is as if the parent had gone: on_gone comes later, from the loop. */
@@ -26,6 +34,7 @@ void mr_parent_start(struct mr_parent *parent, uv_loop_t *loop, int fd,
                      const struct mr_parent_events *events);
 /* 'r' ready, 'd' draining, 'h' a stuck job. Best effort, never blocks. */
 void mr_parent_say(struct mr_parent *parent, char word);
+/* No event comes after it. */
 void mr_parent_stop(struct mr_parent *parent);
 
 #endif

@@ -58,25 +58,17 @@ static void copy_uuid(char *out, size_t room, struct mr_bytes uuid)
     out[len] = '\0';
 }
 
-static uint32_t attempt_of(const struct mr_delivery *delivery)
-{
-    int64_t before = delivery->attempt.attempts;
-
-    return before < UINT32_MAX ? (uint32_t)before + 1 : UINT32_MAX;
-}
-
 void mr_recorder_place_running(struct mr_recorder *r, unsigned place,
                                const struct mr_delivery *delivery)
 {
     struct mr_page_place *p = &r->page->places[place];
 
-    p->attempt = attempt_of(delivery);
+    p->attempt = mr_delivery_attempt(delivery);
     p->started_at_ms = delivery->started_us / 1000;
     p->deadline_at_ms = delivery->deadline_at_ms == UINT64_MAX ? 0 : delivery->deadline_at_ms;
     p->job = delivery->job_row;
     copy_uuid(p->uuid, sizeof(p->uuid), delivery->envelope.uuid);
     atomic_store_explicit(&p->state, MR_PLACE_RUNNING, memory_order_release);
-    add(&r->page->header->started, 1);
 }
 
 void mr_recorder_place_state(struct mr_recorder *r, unsigned place, enum mr_place_state state)
@@ -161,7 +153,7 @@ static void add_to_ring(struct mr_page_header *header, const struct mr_delivery 
     entry->queue = d->address.queue;
     entry->job = d->job_row;
     entry->verdict = verdict;
-    entry->attempt = attempt_of(d);
+    entry->attempt = mr_delivery_attempt(d);
     copy_uuid(entry->uuid, sizeof(entry->uuid), d->envelope.uuid);
     atomic_store_explicit(&entry->seq, seq + 1, memory_order_release);
     atomic_store_explicit(&header->ring_next, n + 1, memory_order_release);
@@ -173,9 +165,12 @@ void mr_recorder_finished(struct mr_recorder *r, const struct mr_delivery *deliv
     struct mr_page_header *header = r->page->header;
 
     add(mr_page_verdict_of(r->page, delivery->address.queue, delivery->job_row, verdict), 1);
-    add(&header->finished, 1);
-    mr_histogram_add(&header->run[delivery->job_row], run_us);
-    count_wait(r, delivery, run_us, now_wall_ms);
+    if (run_us == MR_NEVER_RAN) {
+        run_us = 0;
+    } else {
+        mr_histogram_add(&header->run[delivery->job_row], run_us);
+        count_wait(r, delivery, run_us, now_wall_ms);
+    }
     add_to_ring(header, delivery, verdict, run_us, now_wall_ms);
 }
 

@@ -34,7 +34,9 @@ void mr_recorder_lease_settling(struct mr_recorder *r, unsigned queue, unsigned 
                                 unsigned index);
 void mr_recorder_lease_gone(struct mr_recorder *r, unsigned queue, unsigned k);
 
-/* Counts one finished delivery: verdict counter, run histogram, wait histogram (where pushedAt is known), ring. */
+/* A delivery that ended before its handler saw it: run_us of mr_recorder_finished. */
+#define MR_NEVER_RAN UINT64_MAX
+/* Counts one finished delivery: verdict counter, run histogram, wait histogram (first attempts whose pushedAt is known), ring. */
 void mr_recorder_finished(struct mr_recorder *r, const struct mr_delivery *delivery,
                           enum mr_page_verdict verdict, uint64_t run_us, uint64_t now_wall_ms);
 

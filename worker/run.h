@@ -11,12 +11,17 @@
 #include <stdbool.h>
 #include <uv.h>
 
+struct mr_host;
 struct mr_runner;
+
+/* From the cancel to the moment when a job that does not stop is stuck; less where the configuration's grace is. */
+#define MR_CANCEL_GRACE_MS 5000
 
 struct mr_runner_events {
     /*
-     * A delivery ended: its place is free, verdict says where the job goes. Borrowed until it returns; called from the
-     * loop, possibly from inside mr_runner_start.
+     * A delivery ended, verdict says where the job goes. All borrowed until it returns; only then is the place free, so
+     * that the page never shows a job that is neither running nor settled: mark the lease here, start the next job later in
+     * this turn of the loop (mr_runner_start from in here is a mistake). Called from the loop, possibly inside mr_runner_start.
      */
     void (*on_finished)(void *arg, struct mr_delivery *delivery,
                         const struct mr_verdict *verdict, const struct mr_outcome *outcome);
@@ -46,7 +51,17 @@ void mr_runner_release_all(struct mr_runner *runner);
 /* Cancels the job of this uuid, if it runs here. True if found. */
 bool mr_runner_cancel(struct mr_runner *runner, const char *uuid);
 
-/* Ends threads, closes handlers, frees; on_closed runs when the last handle is gone. Only when nothing runs, or the process is about to _exit. */
+/* Ends threads, closes handlers, frees; on_closed runs when the last handle is gone. Only when
+ * nothing runs, or the process is about to _exit: then a thread that still runs a job, and what it may use, is left as it is. */
 void mr_runner_close(struct mr_runner *runner, void (*on_closed)(void *arg), void *arg);
+
+/* ---- for host.c, which handlers call ---- */
+
+/* The answer of a start handler; takes the outcome. */
+void mr_runner_finish(struct mr_delivery *delivery, struct mr_outcome outcome);
+/* The loop's thread works for this delivery; no longer does. */
+void mr_runner_enter(struct mr_delivery *delivery);
+void mr_runner_leave(struct mr_delivery *delivery);
+struct mr_host *mr_runner_host(struct mr_runner *runner);
 
 #endif

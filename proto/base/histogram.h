@@ -4,8 +4,11 @@
 
 #include <stdint.h>
 
-#define MR_HISTOGRAM_BUCKETS                                                                   \
-    112 /* 4 a doubling, from 1 us to about 268 s; the last takes the rest */
+/*
+ * Bucket b holds the durations above the upper bound of b - 1 and up to its own. The bounds are 1, 2, 3, 4 us,
+ * then four a doubling (5, 6, 7, 8, 10, 12, 14, 16, 20, ...) up to 470 s; the last bucket takes the rest.
+ */
+#define MR_HISTOGRAM_BUCKETS 112
 
 struct mr_histogram {
     uint64_t count;
@@ -15,9 +18,9 @@ struct mr_histogram {
 
 void mr_histogram_add(struct mr_histogram *h, uint64_t us);
 void mr_histogram_merge(struct mr_histogram *into, const struct mr_histogram *from);
-/* The upper bound in us of the bucket that holds the given share, 0..1; 0 when empty. */
+/* The upper bound in us of the bucket that holds the given share, 0..1; of the last bucket its lower bound; 0 when empty. */
 uint64_t mr_histogram_quantile_us(const struct mr_histogram *h, double share);
-/* How many of the counted were at most us (exact when us is a bucket's upper bound). */
+/* How many of the counted were at most us (exact when us is a bucket's upper bound, else those of the buckets below). */
 uint64_t mr_histogram_at_most(const struct mr_histogram *h, uint64_t us);
 uint64_t mr_histogram_upper_us(unsigned bucket); /* UINT64_MAX for the last */
 

@@ -1,0 +1,110 @@
+#include "proto/outcome.h"
+
+#include "proto/base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { REASON_MAX = 1000 };
+
+static const char *const names[] = {
+    [MR_OUTCOME_DONE] = "done",
+    [MR_OUTCOME_RETRY] = "retry",
+    [MR_OUTCOME_RELEASE] = "release",
+    [MR_OUTCOME_FAIL] = "fail",
+    [MR_OUTCOME_TIMED_OUT] = "timed_out",
+    [MR_OUTCOME_REFUSED] = "refused",
+    [MR_OUTCOME_NO_HANDLER] = "no_handler",
+    [MR_OUTCOME_CRASHED] = "crashed",
+    [MR_OUTCOME_SUSPECT] = "suspect",
+    [MR_OUTCOME_LOST] = "lost",
+};
+
+/* A cut never leaves half a UTF-8 character behind: dead letters are read as JSON. */
+static size_t whole_characters(const char *text, size_t len)
+{
+    while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+        len--;
+    return len;
+}
+
+__attribute__((format(printf, 3, 0))) static struct mr_outcome
+make(enum mr_outcome_kind kind, int64_t after_ms, const char *format, va_list args)
+{
+    char text[REASON_MAX + 5]; /* room to see whether the cut falls inside a character */
+    int len = vsnprintf(text, sizeof(text), format, args);
+    size_t kept = len > 0 ? (size_t)len : 0;
+
+    if (kept > REASON_MAX)
+        kept = whole_characters(text, REASON_MAX);
+    return (struct mr_outcome){kind, after_ms, mr_strndup(text, kept)};
+}
+
+struct mr_outcome mr_outcome_done(void)
+{
+    return (struct mr_outcome){MR_OUTCOME_DONE, MR_OUTCOME_POLICY, NULL};
+}
+
+struct mr_outcome mr_outcome_retry(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    struct mr_outcome outcome = make(MR_OUTCOME_RETRY, MR_OUTCOME_POLICY, format, args);
+    va_end(args);
+    return outcome;
+}
+
+struct mr_outcome mr_outcome_retry_after(int64_t after_ms, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    struct mr_outcome outcome = make(MR_OUTCOME_RETRY, after_ms, format, args);
+    va_end(args);
+    return outcome;
+}
+
+struct mr_outcome mr_outcome_release(int64_t after_ms, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    struct mr_outcome outcome = make(MR_OUTCOME_RELEASE, after_ms, format, args);
+    va_end(args);
+    return outcome;
+}
+
+struct mr_outcome mr_outcome_fail(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    struct mr_outcome outcome = make(MR_OUTCOME_FAIL, MR_OUTCOME_POLICY, format, args);
+    va_end(args);
+    return outcome;
+}
+
+struct mr_outcome mr_outcome_of(enum mr_outcome_kind kind, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    struct mr_outcome outcome = make(kind, MR_OUTCOME_POLICY, format, args);
+    va_end(args);
+    return outcome;
+}
+
+void mr_outcome_fini(struct mr_outcome *outcome)
+{
+    if (!outcome)
+        return;
+    free(outcome->reason);
+    outcome->reason = NULL;
+}
+
+const char *mr_outcome_name(enum mr_outcome_kind kind)
+{
+    return (unsigned)kind < MR_COUNT(names) ? names[kind] : "unknown";
+}

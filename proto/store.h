@@ -64,7 +64,7 @@ struct mr_fetch_queue {
 /*
  * Leases up to n jobs in all, queue after queue in the given order. tokens[i] (NULL: none) are
  * further notify tokens to take from queue i. Answers an array of one integer per queue: the count, or -1 lease exists, -2 not
- * registered, -3 paused, -4 wrong type. MR_EREFUSED with NOSCRIPT: nothing was done and the script has been loaded again.
+ * registered, -3 paused, -4 wrong type; a queue that refuses is skipped, the others are served. MR_EREFUSED with NOSCRIPT: nothing was done and the script has been loaded again.
  */
 enum mr_code mr_store_fetch(struct mr_store *store, const struct mr_fetch_queue *queues,
                             unsigned n_queues, const char *worker, unsigned n,
@@ -95,11 +95,11 @@ struct mr_dead_letter {
     struct mr_bytes
         meta; /* the JSON record of DECISIONS 3; its "id" is corrected by readers from the field's name on collision */
     uint64_t now_ms; /* score */
-    uint64_t max;    /* letters kept in this queue */
+    uint64_t max;    /* letters kept in this queue; 0: no bound */
     bool
         big; /* over limits.payload: copied by SORT..STORE to Q:dead:big:<id>, never through Lua */
 };
-/* Script DEAD. Answers the number of old letters dropped to make room (>= 0), or -1 no longer ours. */
+/* Script DEAD. Answers the number of old letters dropped to make room (>= 0), or -1 no longer ours. keys outlives the answer. */
 enum mr_code mr_store_dead(struct mr_store *store, const struct mr_queue_keys *keys,
                            const char *lease, unsigned i, const struct mr_dead_letter *letter,
                            mr_answer_fn *fn, void *arg);
@@ -149,7 +149,8 @@ enum mr_code mr_store_fence(struct mr_store *store, const struct mr_queue_keys *
 /* LINDEX lease i. */
 enum mr_code mr_store_peek(struct mr_store *store, const char *lease, unsigned i,
                            mr_answer_fn *fn, void *arg);
-/* Script REAPLIST over many lease names: '' dropped, the rest to the head in order. Answers the number moved. At most 64 names a call. */
+/* Script REAPLIST over many lease names: '' dropped, the rest to the head in order. Answers the number moved. At most MR_REAP_LISTS_MAX names a call. */
+#define MR_REAP_LISTS_MAX 64
 enum mr_code mr_store_reap_lists(struct mr_store *store, const struct mr_queue_keys *keys,
                                  const char *const *leases, unsigned n, mr_answer_fn *fn,
                                  void *arg);
@@ -191,20 +192,21 @@ enum mr_code mr_store_sizes(struct mr_store *store, const struct mr_queue_keys *
 enum mr_code mr_store_push(struct mr_store *store, const struct mr_queue_keys *keys,
                            const struct mr_bytes *payloads, unsigned n, double due_s,
                            mr_answer_fn *fn, void *arg);
-/* Dead letters, newest first: script DEADLIST from an exclusive (score,id) cursor ("" from the start): array of [id, score, meta]. */
+/* Dead letters, newest first: script DEADLIST from an exclusive (score,id) cursor ("" from the start): array of [id, score, meta]; nil when the letter
+ * cursor_id is gone. */
 enum mr_code mr_store_dead_list(struct mr_store *store, const struct mr_queue_keys *keys,
                                 const char *cursor_id, unsigned limit, mr_answer_fn *fn,
                                 void *arg);
 enum mr_code mr_store_dead_get(struct mr_store *store, const struct mr_queue_keys *keys,
                                const char *id, mr_answer_fn *fn,
-                               void *arg); /* [raw, meta] or nils */
+                               void *arg); /* [raw, meta], or both nil; keys outlives the answer */
 /* Script DEADRETRY: back to ready with attempts as given by payload (NULL at: the kept bytes untouched). 1, or 0: no such letter. */
 enum mr_code mr_store_dead_retry(struct mr_store *store, const struct mr_queue_keys *keys,
                                  const char *id, struct mr_bytes payload, mr_answer_fn *fn,
                                  void *arg);
 enum mr_code mr_store_dead_drop(struct mr_store *store, const struct mr_queue_keys *keys,
                                 const char *id, mr_answer_fn *fn, void *arg); /* 1 / 0 */
-/* Letters older than before_ms go, at most n a call. Answers how many went. */
+/* Letters older than before_ms go, at most n a call. Answers how many went. keys outlives the answer. */
 enum mr_code mr_store_dead_expire(struct mr_store *store, const struct mr_queue_keys *keys,
                                   uint64_t before_ms, unsigned n, mr_answer_fn *fn, void *arg);
 

@@ -1,5 +1,5 @@
-#!lua flags=allow-oom
--- delay: new jobs that become ready when due.
+#!lua
+-- delay: new jobs that become ready when due. A full Redis refuses them, as it refuses RPUSH.
 -- KEYS  1 delayed zset
 -- ARGV  1 due (unix seconds)   2.. payloads
 -- Gives the number added

@@ -1,0 +1,54 @@
+/* What the files of the store share, and nobody else includes: commands in flight. */
+#ifndef MR_PROTO_STORE_OWN_H
+#define MR_PROTO_STORE_OWN_H
+
+#include "proto/resp.h"
+#include "proto/scripts.h"
+#include "proto/store.h"
+
+struct mr_call;
+
+struct mr_store {
+    struct mr_link *link;
+    struct mr_store_events events;
+    char *prefix;
+    char *fleet_queues; /* key */
+    bool ready;         /* every script is loaded on this connection */
+    bool stopping;
+    unsigned n_setup; /* answers owed until ready */
+    struct mr_call *spare;
+    void (*on_stopped)(void *arg);
+    void *stopped_arg;
+};
+
+/* One command, from its first word to its answer. Spare ones are used again with their memory. */
+struct mr_call {
+    struct mr_store *store;
+    struct mr_buf resp;
+    enum mr_script script; /* MR_SCRIPTS: a plain command */
+    bool again;            /* NOSCRIPT: sent a second time already, or never to be */
+    bool on_lease; /* WRONGTYPE and its like mean that the lease was lost, not that somebody
+                              must look */
+    mr_answer_fn *fn;
+    void *arg;
+    struct mr_call *next;
+};
+
+/*
+ * Starts a plain command, or an EVALSHA of script with so many keys and arguments; the caller writes exactly the words that
+ * are missing to call->resp, and sends. A command's argc counts name, which may hold no blank. NULL: the store is not ready.
+ */
+struct mr_call *mr_call_command(struct mr_store *store, size_t argc, const char *name,
+                                mr_answer_fn *fn, void *arg);
+struct mr_call *mr_call_script(struct mr_store *store, enum mr_script script, unsigned n_keys,
+                               unsigned n_args, mr_answer_fn *fn, void *arg);
+/* Takes call. */
+enum mr_code mr_call_send(struct mr_call *call);
+/*
+ * Adds the queue to the fleet's set, where those find it who keep house for queues. Nobody waits for the answer: every push
+ * and registration says it again.
+ */
+void mr_call_remember_queue(struct mr_store *store, const struct mr_queue_keys *keys);
+void mr_calls_fini(struct mr_store *store);
+
+#endif

@@ -1,9 +1,10 @@
 """A real SMTP server for the demo and the tests: keeps what it receives, and misbehaves when an address asks for it.
 
 Usage: /usr/bin/python3 tests/peers/smtp.py --out FILE [--host 127.0.0.1] [--user U --password P]
-                                            [--cert FILE --key FILE] [--tls] [--require-tls]
+                                            [--cert FILE --key FILE] [--tls] [--require-tls] [--forever]
 
-Prints {"port": N} on standard output once it listens, then serves until standard input ends or it is told to stop.
+Prints {"port": N} on standard output once it listens, then serves until standard input ends, or with --forever until it is
+told to stop.
 Each mail accepted becomes one JSON line in FILE: at_ms, from, to (list), uuid (of the X-Millrace-Uuid header), attempt
 headers and the raw message. The local part of a recipient says what happens to it:
 
@@ -102,6 +103,7 @@ def parse(argv):
     parser.add_argument("--key")
     parser.add_argument("--tls", action="store_true", help="TLS from the first byte")
     parser.add_argument("--require-tls", action="store_true", help="nothing before STARTTLS")
+    parser.add_argument("--forever", action="store_true", help="do not look at standard input")
     return parser.parse_args(argv)
 
 
@@ -119,6 +121,8 @@ async def serve(options):
     server = await loop.create_server(lambda: SMTP(keeper, loop=loop, **settings), sock=listener,
                                       ssl=context if options.tls else None)
     print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
+    if options.forever:
+        await server.serve_forever()
     # Whoever started it holds its standard input: its end is ours.
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()

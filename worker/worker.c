@@ -4,7 +4,9 @@
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
 #include "worker/fetch.h"
+#include "worker/leave.h"
 #include "worker/settle.h"
+#include "worker/standing.h"
 #include "worker/sync.h"
 #include "worker/wake.h"
 
@@ -22,13 +24,6 @@ enum {
 };
 
 /* ---- small questions ---- */
-
-static bool stamp_is_fresh(const struct mr_worker *worker, uint64_t per_mille)
-{
-    uint64_t stamp = worker->page.header->renewed_at_ms;
-
-    return stamp && mr_clock_ms() - stamp < worker->config->lease_ms * per_mille / 1000;
-}
 
 bool mr_worker_gate_open(const struct mr_worker *worker)
 {
@@ -72,26 +67,6 @@ void mr_worker_again(struct mr_worker *worker, uint64_t delay_ms)
     if (!uv_is_active((uv_handle_t *)&worker->again) ||
         uv_timer_get_due_in(&worker->again) > delay_ms)
         uv_timer_start(&worker->again, on_again, delay_ms, 0);
-}
-
-/* ---- why it goes ---- */
-
-void mr_worker_leave(struct mr_worker *worker, enum mr_worker_fate fate)
-{
-    static const char *const names[] = {"serve", "told", "recycle", "fenced", "stuck"};
-
-    if (worker->fate != MR_FATE_SERVE && fate != MR_FATE_FENCED)
-        return;
-    if (worker->fate == fate)
-        return;
-    mr_log_info("worker.leaves", "why=%s running=%u", names[fate],
-                mr_runner_running(worker->runner));
-    worker->fate = fate;
-    worker->fate_at_ms = mr_clock_ms();
-    worker->page.header->state = MR_WORKER_DRAINING;
-    if (!worker->standalone)
-        mr_parent_say(&worker->parent, fate == MR_FATE_STUCK ? 'h' : 'd');
-    mr_worker_wake(worker);
 }
 
 void mr_worker_fenced(struct mr_worker *worker, const char *how)
@@ -193,13 +168,11 @@ static void say_ready(struct mr_worker *worker)
         mr_parent_say(&worker->parent, 'r');
 }
 
-static void leave_if_over(struct mr_worker *worker);
-
 static void turn(struct mr_worker *worker)
 {
     bool more = false;
 
-    worker->gate_fresh = stamp_is_fresh(worker, 800);
+    worker->gate_fresh = mr_standing_is_fresh(worker, 800);
     if (worker->page.header->fenced) {
         mr_worker_fenced(worker, "page");
         drop_all_unstarted(worker);
@@ -215,7 +188,7 @@ static void turn(struct mr_worker *worker)
     keep_turning(worker, more);
     mr_link_flush(mr_store_link(worker->store));
     if (worker->fate != MR_FATE_SERVE)
-        leave_if_over(worker);
+        mr_leave_if_over(worker);
 }
 
 static void on_turn_end(uv_prepare_t *prepare)
@@ -248,71 +221,6 @@ static void on_stuck(void *arg)
 
 /* ---- Redis comes and goes ---- */
 
-static void renewed(struct mr_worker *worker)
-{
-    if (worker->renew_failed)
-        return;
-    worker->page.header->renewed_at_ms = worker->renew_sent_at_ms;
-    mr_worker_wake(worker);
-}
-
-static void on_renewed(void *arg, enum mr_code code, const redisReply *reply)
-{
-    struct mr_worker *worker = arg;
-
-    if (code != MR_OK)
-        worker->renew_failed = true;
-    else if (reply->elements > 0) {
-        worker->renew_failed = true;
-        mr_worker_fenced(worker, "renew");
-    }
-    if (--worker->renew_owed == 0)
-        renewed(worker);
-}
-
-/* One rule covers an orphan, a dispatcher that hangs, and a worker started by hand: nobody else renews, so it does. */
-static void renew_if_needed(struct mr_worker *worker)
-{
-    const char *names[] = {worker->incarnation};
-
-    if (!worker->synced || worker->renew_owed > 0 || worker->page.header->fenced)
-        return;
-    if (!worker->standalone && !worker->parent_gone && stamp_is_fresh(worker, 500))
-        return;
-    worker->renew_failed = false;
-    worker->renew_sent_at_ms = mr_clock_ms();
-    for (unsigned i = 0; i < worker->n_sources; i++)
-        if (mr_store_renew(worker->store, &worker->sources[i].keys, names, 1,
-                           worker->config->lease_ms, on_renewed, worker) == MR_OK)
-            worker->renew_owed++;
-}
-
-static void on_registered(void *arg, enum mr_code code, const redisReply *reply)
-{
-    struct mr_worker *worker = arg;
-
-    if (code == MR_OK && reply->integer == 1) {
-        if (++worker->n_registered == worker->n_sources) {
-            worker->page.header->renewed_at_ms = worker->renew_sent_at_ms;
-            mr_sync_start(worker);
-        }
-    } else if (code == MR_OK) {
-        mr_worker_fenced(worker, "register");
-    } else if (reply) {
-        mr_link_drop(mr_store_link(worker->store), "registration was refused");
-    }
-}
-
-/* A worker started by hand has nobody who registers it before. */
-static void register_myself(struct mr_worker *worker)
-{
-    worker->n_registered = 0;
-    worker->renew_sent_at_ms = mr_clock_ms();
-    for (unsigned i = 0; i < worker->n_sources; i++)
-        mr_store_register(worker->store, &worker->sources[i].keys, worker->incarnation,
-                          worker->config->lease_ms, on_registered, worker);
-}
-
 static void on_store_ready(void *arg)
 {
     struct mr_worker *worker = arg;
@@ -320,7 +228,7 @@ static void on_store_ready(void *arg)
     worker->page.header->redis_up = 1;
     mr_log_info("redis.up", "address=%s", mr_link_address(mr_store_link(worker->store)));
     if (worker->standalone && worker->n_registered < worker->n_sources)
-        register_myself(worker);
+        mr_standing_register(worker);
     else
         mr_sync_start(worker);
 }
@@ -376,76 +284,10 @@ static void on_tick(uv_timer_t *timer)
     struct mr_worker *worker = timer->data;
 
     worker->page.header->beat_ms = mr_clock_ms();
-    renew_if_needed(worker);
+    mr_standing_renew_if_needed(worker);
     recycle_if_due(worker);
     mr_sync_audit(worker, false);
     mr_worker_wake(worker);
-}
-
-/* ---- leaving ---- */
-
-static bool all_settled(const struct mr_worker *worker)
-{
-    for (unsigned i = 0; i < worker->n_sources; i++) {
-        mr_list_each (node, &worker->sources[i].leases) {
-            const struct mr_lease *lease = mr_list_entry(node, struct mr_lease, node);
-            bool only_dropped = lease->owed == 0 && lease->count[MR_ITEM_DROPPED] > 0 &&
-                                lease->n_unsettled_scripts == 0 && mr_list_empty(&lease->dirty);
-
-            if (!only_dropped)
-                return false;
-        }
-        if (!mr_wait_is_quiet(worker->sources[i].wait))
-            return false;
-    }
-    return true;
-}
-
-static void closed_one(void *arg)
-{
-    struct mr_worker *worker = arg;
-
-    worker->closing--;
-}
-
-static void close_all(struct mr_worker *worker)
-{
-    worker->leaving = true;
-    worker->page.header->state = MR_WORKER_LEFT;
-    uv_close((uv_handle_t *)&worker->turn_end, NULL);
-    uv_close((uv_handle_t *)&worker->more, NULL);
-    uv_close((uv_handle_t *)&worker->tick, NULL);
-    uv_close((uv_handle_t *)&worker->again, NULL);
-    uv_close((uv_handle_t *)&worker->sigterm, NULL);
-    uv_close((uv_handle_t *)&worker->sigint, NULL);
-    uv_close((uv_handle_t *)&worker->sigusr1, NULL);
-    if (!worker->standalone)
-        mr_parent_stop(&worker->parent);
-    worker->closing = 2 + worker->n_sources;
-    for (unsigned i = 0; i < worker->n_sources; i++)
-        mr_wait_stop(worker->sources[i].wait, closed_one, worker);
-    mr_store_stop(worker->store, closed_one, worker);
-    if (mr_runner_running(worker->runner) == 0)
-        mr_runner_close(worker->runner, closed_one, worker);
-    else
-        _exit(70); /* a handler never let go: the page tells the reaper what runs */
-}
-
-static void leave_if_over(struct mr_worker *worker)
-{
-    uint64_t gone_ms = mr_clock_ms() - worker->fate_at_ms;
-    unsigned running = mr_runner_running(worker->runner);
-    bool patience_over = gone_ms > worker->config->grace_ms + LEAVE_ANYWAY_MS;
-
-    if (running > 0 && worker->fate == MR_FATE_STUCK && !worker->parent_gone &&
-        !worker->standalone)
-        return; /* the parent ends it when the neighbours have finished */
-    if (running > 0 && gone_ms > worker->config->grace_ms && !worker->released) {
-        worker->released = true;
-        mr_runner_release_all(worker->runner);
-    }
-    if ((running == 0 && all_settled(worker)) || patience_over)
-        close_all(worker);
 }
 
 /* ---- told from outside ---- */
@@ -479,7 +321,7 @@ static void on_parent_gone(void *arg)
     struct mr_worker *worker = arg;
 
     worker->parent_gone = true;
-    renew_if_needed(worker);
+    mr_standing_renew_if_needed(worker);
     mr_worker_leave(worker, MR_FATE_TOLD);
 }
 

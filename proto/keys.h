@@ -18,6 +18,7 @@ void mr_queue_keys_fini(struct mr_queue_keys *keys);
 
 /* Written into out, which holds size bytes (MR_KEY_MAX is enough for checked names); returns the length. */
 #define MR_KEY_MAX 512
+#define MR_PREFIX_MAX 256 /* bytes of a prefix; the rest is for names */
 size_t mr_key_lease(const struct mr_queue_keys *keys, const char *worker, unsigned k, char *out,
                     size_t size);
 size_t mr_key_wake(const struct mr_queue_keys *keys, const char *worker, unsigned j, char *out,

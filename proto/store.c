@@ -92,7 +92,6 @@ static void on_down(void *arg, const struct mr_err *why)
 static void free_store(struct mr_store *store)
 {
     mr_calls_fini(store);
-    free(store->fleet_queues);
     free(store->prefix);
     free(store);
 }
@@ -101,9 +100,12 @@ enum mr_code mr_store_new(uv_loop_t *loop, const struct mr_store_options *option
                           const struct mr_store_events *events, struct mr_store **out,
                           struct mr_err *err)
 {
+    const char *prefix = options->prefix ? options->prefix : "";
+
+    if (strlen(prefix) > MR_PREFIX_MAX)
+        return mr_fail(err, MR_EINVAL, "redis.prefix is longer than %d bytes", MR_PREFIX_MAX);
     struct mr_store *store = mr_zalloc(sizeof(*store));
     const struct mr_link_events link_events = {on_up, on_down, store};
-    const char *prefix = options->prefix ? options->prefix : "";
     enum mr_code code = mr_link_new(loop, &options->link, &link_events, &store->link, err);
 
     if (code != MR_OK) {
@@ -112,7 +114,6 @@ enum mr_code mr_store_new(uv_loop_t *loop, const struct mr_store_options *option
     }
     store->events = *events;
     store->prefix = mr_strdup(prefix);
-    store->fleet_queues = mr_asprintf("%smillrace:" MR_FLEET_QUEUES, prefix);
     *out = store;
     return MR_OK;
 }

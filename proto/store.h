@@ -197,9 +197,10 @@ enum mr_code mr_store_push(struct mr_store *store, const struct mr_queue_keys *k
 enum mr_code mr_store_dead_list(struct mr_store *store, const struct mr_queue_keys *keys,
                                 const char *cursor_id, unsigned limit, mr_answer_fn *fn,
                                 void *arg);
-enum mr_code mr_store_dead_get(struct mr_store *store, const struct mr_queue_keys *keys,
-                               const char *id, mr_answer_fn *fn,
-                               void *arg); /* [raw, meta], or both nil; keys outlives the answer */
+enum mr_code
+mr_store_dead_get(struct mr_store *store, const struct mr_queue_keys *keys, const char *id,
+                  mr_answer_fn *fn,
+                  void *arg); /* [raw, meta], or both nil; keys outlives the answer */
 /* Script DEADRETRY: back to ready with attempts as given by payload (NULL at: the kept bytes untouched). 1, or 0: no such letter. */
 enum mr_code mr_store_dead_retry(struct mr_store *store, const struct mr_queue_keys *keys,
                                  const char *id, struct mr_bytes payload, mr_answer_fn *fn,

@@ -123,13 +123,22 @@ enum mr_code mr_call_send(struct mr_call *call)
     return code;
 }
 
+void mr_call_fleet_key(struct mr_call *call, const char *what)
+{
+    char key[MR_KEY_MAX];
+    size_t len = mr_key_fleet(call->store->prefix, what, key, sizeof(key));
+
+    assert(len < sizeof(key));
+    mr_resp_word(&call->resp, key, len);
+}
+
 void mr_call_remember_queue(struct mr_store *store, const struct mr_queue_keys *keys)
 {
     struct mr_call *call = mr_call_command(store, 3, "SADD", NULL, NULL);
 
     if (!call)
         return;
-    mr_resp_text(&call->resp, store->fleet_queues);
+    mr_call_fleet_key(call, MR_FLEET_QUEUES);
     mr_resp_text(&call->resp, keys->name);
     mr_call_send(call);
 }

@@ -12,8 +12,7 @@ struct mr_store {
     struct mr_link *link;
     struct mr_store_events events;
     char *prefix;
-    char *fleet_queues; /* key */
-    bool ready;         /* every script is loaded on this connection */
+    bool ready; /* every script is loaded on this connection */
     bool stopping;
     unsigned n_setup; /* answers owed until ready */
     struct mr_call *spare;
@@ -44,6 +43,7 @@ struct mr_call *mr_call_script(struct mr_store *store, enum mr_script script, un
                                unsigned n_args, mr_answer_fn *fn, void *arg);
 /* Takes call. */
 enum mr_code mr_call_send(struct mr_call *call);
+void mr_call_fleet_key(struct mr_call *call, const char *what); /* as a word */
 /*
  * Adds the queue to the fleet's set, where those find it who keep house for queues. Nobody waits for the answer: every push
  * and registration says it again.

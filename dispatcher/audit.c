@@ -1,0 +1,710 @@
+#include "dispatcher/audit.h"
+
+#include "dispatcher/child.h"
+#include "dispatcher/scan.h"
+#include "dispatcher/watch.h"
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "proto/base/mem.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TICK_MS = 1000,
+    NAMES_EVERY = 10, /* ticks between two looks under reaped names and at our children */
+    TIDY_EVERY = 60,  /* ticks between two looks at what is old, and at the lock of the scan */
+    NEWEST_REAPED = 32, /* looked under at every look; older ones in turn, as many again */
+    NAMES_A_CALL = 512,
+    DEAD_A_CALL = 100,
+    SCAN_LOCK_S = 3600
+};
+
+#define REAPED_KEEP_MS (24 * 3600 * 1000ull) /* as long as a closed wake name */
+
+/* What the audit remembers of one queue; the table of queues only grows. */
+struct house {
+    struct mr_watch watch;
+    unsigned next_reaped; /* where the look under older reaped names goes on */
+};
+
+/* A name that was free in its worker's page and a list in Redis. */
+struct stranger {
+    char key[MR_KEY_MAX];
+};
+
+struct mr_audit {
+    uv_loop_t *loop;
+    struct mr_store *store;
+    struct mr_queues *queues;
+    struct mr_list *children;
+    struct mr_renew *renew;
+    struct mr_reaper *reaper;
+    const struct mr_config *config;
+    struct mr_audit_stats stats;
+    struct house **houses;
+    unsigned n_houses;
+    uv_timer_t tick;
+    uint64_t ticks;
+    unsigned scores_owed; /* answers of the round of scores under way */
+    uint64_t scores_asked_at_ms;
+    struct stranger *strangers, *strangers_before; /* of this look, of the one before */
+    unsigned n_strangers, n_strangers_before;
+    struct mr_scan *scan;
+    bool stopped;
+    void (*on_stopped)(void *arg);
+    void *arg;
+    unsigned holders; /* the open timer, answers owed, a scan: the last one frees */
+};
+
+static void let_go(struct mr_audit *audit)
+{
+    if (--audit->holders > 0)
+        return;
+    for (unsigned i = 0; i < audit->n_houses; i++) {
+        mr_watch_fini(&audit->houses[i]->watch);
+        free(audit->houses[i]);
+    }
+    free(audit->houses);
+    free(audit->strangers);
+    free(audit->strangers_before);
+    free(audit);
+}
+
+static void know_queues(struct mr_audit *audit)
+{
+    unsigned n = audit->queues->n_items;
+
+    if (n == audit->n_houses)
+        return;
+    audit->houses = mr_realloc(audit->houses, n * sizeof(*audit->houses));
+    while (audit->n_houses < n)
+        audit->houses[audit->n_houses++] = mr_zalloc(sizeof(struct house));
+}
+
+/* One question about a queue, and about a worker of it where there is one. */
+struct question {
+    struct mr_audit *audit;
+    unsigned queue;
+    char worker[MR_WORKER_MAX];
+    unsigned k;
+};
+
+static struct question *new_question(struct mr_audit *audit, unsigned queue, const char *worker)
+{
+    struct question *question = mr_zalloc(sizeof(*question));
+
+    *question = (struct question){.audit = audit, .queue = queue};
+    snprintf(question->worker, sizeof(question->worker), "%s", worker);
+    audit->holders++;
+    return question;
+}
+
+static void drop(struct question *question)
+{
+    let_go(question->audit);
+    free(question);
+}
+
+static struct mr_queue *queue_of(const struct question *question)
+{
+    return question->audit->queues->items[question->queue];
+}
+
+static bool is_count(const struct question *question, enum mr_code code,
+                     const redisReply *reply)
+{
+    return !question->audit->stopped && code == MR_OK && reply->type == REDIS_REPLY_INTEGER;
+}
+
+/* ---- scores: who has not been renewed for a full lease of our own clock ---- */
+
+static uint64_t still_ms(const struct mr_audit *audit, const struct mr_sighting *sighting)
+{
+    return mr_watch_still_ms(sighting, audit->scores_asked_at_ms,
+                             mr_renew_trusted_since_ms(audit->renew));
+}
+
+/* When most of the fleet looks dead at once, it is more likely that we see badly: one more lease then. */
+static uint64_t patience_ms(const struct mr_audit *audit)
+{
+    unsigned workers = 0, stale = 0;
+
+    for (unsigned i = 0; i < audit->n_houses; i++)
+        for (unsigned j = 0; j < audit->houses[i]->watch.n_items; j++) {
+            workers++;
+            stale +=
+                still_ms(audit, &audit->houses[i]->watch.items[j]) >= audit->config->lease_ms;
+        }
+    return 2 * stale > workers ? 2 * audit->config->lease_ms : audit->config->lease_ms;
+}
+
+static void judge_scores(struct mr_audit *audit)
+{
+    uint64_t patience = patience_ms(audit);
+
+    audit->stats.rounds++;
+    for (unsigned i = 0; i < audit->n_houses; i++)
+        for (unsigned j = 0; j < audit->houses[i]->watch.n_items; j++) {
+            const struct mr_sighting *sighting = &audit->houses[i]->watch.items[j];
+            uint64_t still = still_ms(audit, sighting);
+
+            if (still < patience || mr_reaper_busy_with(audit->reaper, sighting->worker))
+                continue;
+            audit->stats.stale_found++;
+            mr_log_warn("audit.stale", "worker=%s queue=%s still_ms=%" PRIu64, sighting->worker,
+                        audit->queues->items[i]->keys.name, still);
+            mr_reaper_stranger(audit->reaper, audit->queues->items[i], sighting->worker,
+                               sighting->score);
+        }
+}
+
+static void on_scores(void *arg, enum mr_code code, const redisReply *reply)
+{
+    struct question *question = arg;
+    struct mr_audit *audit = question->audit;
+
+    audit->scores_owed--;
+    if (!audit->stopped && code == MR_OK && reply->type == REDIS_REPLY_ARRAY)
+        mr_watch_update(&audit->houses[question->queue]->watch, reply, mr_clock_ms());
+    else if (!audit->stopped)
+        mr_watch_fini(
+            &audit->houses[question->queue]->watch); /* not seen is not standing still */
+    if (!audit->stopped && audit->scores_owed == 0)
+        judge_scores(audit);
+    drop(question);
+}
+
+/* All queues in one turn, so that the fleet is judged as a whole. */
+static void look_at_scores(struct mr_audit *audit)
+{
+    if (audit->scores_owed > 0)
+        return;
+    audit->scores_asked_at_ms = mr_clock_ms();
+    for (unsigned i = 0; i < audit->n_houses; i++) {
+        struct question *question = new_question(audit, i, "");
+
+        if (mr_store_workers(audit->store, &audit->queues->items[i]->keys, on_scores,
+                             question) == MR_OK)
+            audit->scores_owed++;
+        else
+            drop(question);
+    }
+}
+
+/* ---- reaped names: a late command or a Redis that went back in time may have put a list there ---- */
+
+static void on_reaped_leases(void *arg, enum mr_code code, const redisReply *reply)
+{
+    struct question *question = arg;
+    struct mr_audit *audit = question->audit;
+
+    if (is_count(question, code, reply) && reply->integer > 0) {
+        audit->stats.lists_found += (uint64_t)reply->integer;
+        mr_log_warn("audit.leases", "worker=%s queue=%s lists=%lld", question->worker,
+                    queue_of(question)->keys.name, reply->integer);
+        mr_reaper_stranger(audit->reaper, queue_of(question), question->worker, NULL);
+    }
+    drop(question);
+}
+
+/* What a wake name held had not begun: it has gone back already, and costs nobody an attempt. */
+static void on_reaped_wakes(void *arg, enum mr_code code, const redisReply *reply)
+{
+    struct question *question = arg;
+
+    if (is_count(question, code, reply) && reply->integer > 0) {
+        question->audit->stats.lists_found++;
+        mr_log_warn("audit.wakes", "worker=%s queue=%s back=%lld", question->worker,
+                    queue_of(question)->keys.name, reply->integer);
+    }
+    drop(question);
+}
+
+typedef size_t name_key_fn(const struct mr_queue_keys *keys, const char *worker, unsigned k,
+                           char *out, size_t size);
+
+/* Names k..k+n-1 of one worker as keys; free with free(). */
+static const char **spell_names(const struct question *question, name_key_fn *spell, unsigned k,
+                                unsigned n)
+{
+    char *memory = mr_zalloc(n * (sizeof(char *) + MR_KEY_MAX));
+    const char **names = (const char **)(void *)memory;
+    char *text = memory + n * sizeof(char *);
+
+    for (unsigned i = 0; i < n; i++, text += MR_KEY_MAX) {
+        spell(&queue_of(question)->keys, question->worker, k + i, text, MR_KEY_MAX);
+        names[i] = text;
+    }
+    return names;
+}
+
+static void ask_leases(struct mr_audit *audit, unsigned queue, const char *worker, unsigned k,
+                       unsigned n)
+{
+    struct question *question = new_question(audit, queue, worker);
+    const char **names = spell_names(question, mr_key_lease, k, n);
+
+    if (mr_store_exists(audit->store, names, n, on_reaped_leases, question) != MR_OK)
+        drop(question);
+    free(names);
+}
+
+/* Closed wake names are strings, which EXISTS counts too; REAPLIST moves lists only and writes nothing where there is none. */
+static void ask_wakes(struct mr_audit *audit, unsigned queue, const char *worker)
+{
+    struct question *question = new_question(audit, queue, worker);
+    const char **names = spell_names(question, mr_key_wake, 0, MR_WAKES);
+
+    if (mr_store_reap_lists(audit->store, &queue_of(question)->keys, names, MR_WAKES,
+                            on_reaped_wakes, question) != MR_OK)
+        drop(question);
+    free(names);
+}
+
+static void look_under(struct mr_audit *audit, unsigned queue, const char *worker)
+{
+    unsigned n_names = mr_worker_names(worker);
+
+    if (n_names == 0 || mr_reaper_busy_with(audit->reaper, worker))
+        return;
+    for (unsigned k = 0; k < n_names; k += NAMES_A_CALL)
+        ask_leases(audit, queue, worker, k,
+                   n_names - k < NAMES_A_CALL ? n_names - k : NAMES_A_CALL);
+    ask_wakes(audit, queue, worker);
+}
+
+/* The answer is sorted by time: the newest at every look, the rest in turn, so that a day of replaced workers costs no more. */
+static void look_under_all(struct mr_audit *audit, unsigned queue, const redisReply *reply)
+{
+    struct house *house = audit->houses[queue];
+    unsigned n = (unsigned)(reply->elements / 2);
+    unsigned n_old = n > NEWEST_REAPED ? n - NEWEST_REAPED : 0;
+
+    for (unsigned i = n_old; i < n; i++)
+        look_under(audit, queue, reply->element[2 * (size_t)i]->str);
+    for (unsigned i = 0; i < NEWEST_REAPED && i < n_old; i++)
+        look_under(audit, queue,
+                   reply->element[2 * (size_t)(house->next_reaped++ % n_old)]->str);
+}
+
+static void on_reaped(void *arg, enum mr_code code, const redisReply *reply)
+{
+    struct question *question = arg;
+
+    if (!question->audit->stopped && code == MR_OK && reply->type == REDIS_REPLY_ARRAY)
+        look_under_all(question->audit, question->queue, reply);
+    drop(question);
+}
+
+static void look_at_reaped(struct mr_audit *audit)
+{
+    for (unsigned i = 0; i < audit->n_houses; i++) {
+        struct question *question = new_question(audit, i, "");
+
+        if (mr_store_reaped(audit->store, &audit->queues->items[i]->keys, on_reaped,
+                            question) != MR_OK)
+            drop(question);
+    }
+}
+
+/* ---- our own children: a lease in Redis under a name that the page calls free ---- */
+
+static struct mr_child *find_child(const struct mr_audit *audit, const char *worker)
+{
+    mr_list_each (node, audit->children) {
+        struct mr_child *child = mr_list_entry(node, struct mr_child, node);
+
+        if (strcmp(child->worker, worker) == 0)
+            return child->dead ? NULL : child;
+    }
+    return NULL;
+}
+
+static bool was_seen(const struct mr_audit *audit, const char *key)
+{
+    for (unsigned i = 0; i < audit->n_strangers_before; i++)
+        if (strcmp(audit->strangers_before[i].key, key) == 0)
+            return true;
+    return false;
+}
+
+static void remember(struct mr_audit *audit, const char *key)
+{
+    audit->strangers =
+        mr_realloc(audit->strangers, (audit->n_strangers + 1) * sizeof(*audit->strangers));
+    snprintf(audit->strangers[audit->n_strangers++].key, MR_KEY_MAX, "%s", key);
+}
+
+/* Seen once it may be a fetch that is just being answered; seen twice, 10 s apart, the worker does not know it. */
+static void on_stranger(void *arg, enum mr_code code, const redisReply *reply)
+{
+    struct question *question = arg;
+    struct mr_audit *audit = question->audit;
+    const struct mr_child *child = find_child(audit, question->worker);
+    char key[MR_KEY_MAX];
+
+    if (is_count(question, code, reply) && reply->integer > 0 && child) {
+        mr_key_lease(&queue_of(question)->keys, question->worker, question->k, key,
+                     sizeof(key));
+        if (was_seen(audit, key)) {
+            audit->stats.strangers_found++;
+            mr_log_warn("audit.stranger", "worker=%s queue=%s k=%u pid=%d", question->worker,
+                        queue_of(question)->keys.name, question->k, (int)child->pid);
+            kill(child->pid, SIGUSR1); /* look at your leases, now */
+        } else {
+            remember(audit, key);
+        }
+    }
+    drop(question);
+}
+
+/* Names of one of the worker's queues that its page calls free, as their k; returns how many. */
+static unsigned list_free(const struct mr_child *child, unsigned queue, unsigned *out_k)
+{
+    unsigned n = 0;
+
+    for (unsigned k = 0; k < child->page.header->shape.n_names; k++)
+        if (atomic_load(&mr_page_lease_of(&child->page, queue, k)->n) == 0)
+            out_k[n++] = k;
+    return n;
+}
+
+/* The worker's number for the queue; n_queues when it does not serve it. */
+static unsigned queue_of_child(const struct mr_child *child, const char *name)
+{
+    unsigned i = 0;
+
+    while (i < child->n_queues && strcmp(child->queues[i], name) != 0)
+        i++;
+    return i;
+}
+
+static void ask_each(struct mr_audit *audit, unsigned queue, const char *worker, unsigned k)
+{
+    struct question *question = new_question(audit, queue, worker);
+
+    question->k = k;
+    const char **names = spell_names(question, mr_key_lease, k, 1);
+    if (mr_store_exists(audit->store, names, 1, on_stranger, question) != MR_OK)
+        drop(question);
+    free(names);
+}
+
+/* Some name that was free when we asked holds a list: which, and is it free still? */
+static void on_free_names(void *arg, enum mr_code code, const redisReply *reply)
+{
+    struct question *question = arg;
+    const struct mr_child *child = find_child(question->audit, question->worker);
+
+    if (is_count(question, code, reply) && reply->integer > 0 && child) {
+        unsigned *free_k = mr_zalloc_array(child->page.header->shape.n_names, sizeof(*free_k));
+        unsigned n =
+            list_free(child, queue_of_child(child, queue_of(question)->keys.name), free_k);
+
+        for (unsigned i = 0; i < n; i++)
+            ask_each(question->audit, question->queue, question->worker, free_k[i]);
+        free(free_k);
+    }
+    drop(question);
+}
+
+static void ask_free(struct mr_audit *audit, const struct mr_child *child,
+                     unsigned queue_of_page, unsigned queue)
+{
+    unsigned *free_k = mr_zalloc_array(child->page.header->shape.n_names, sizeof(*free_k));
+    unsigned n = list_free(child, queue_of_page, free_k);
+    const char **names = mr_zalloc_array(n + 1, sizeof(*names));
+    char(*keys)[MR_KEY_MAX] = mr_zalloc_array(n + 1, sizeof(*keys));
+    struct question *question = new_question(audit, queue, child->worker);
+
+    for (unsigned i = 0; i < n; i++) {
+        mr_key_lease(&queue_of(question)->keys, child->worker, free_k[i], keys[i], MR_KEY_MAX);
+        names[i] = keys[i];
+    }
+    if (n == 0 || mr_store_exists(audit->store, names, n, on_free_names, question) != MR_OK)
+        drop(question);
+    free(keys);
+    free(names);
+    free(free_k);
+}
+
+/* Only one that fetches: it has its signal handler by then. */
+static bool is_fetching(const struct mr_child *child)
+{
+    return child->page.header && !child->dead && child->pid > 0 &&
+           child->page.header->shape.n_queues == child->n_queues &&
+           atomic_load(&child->page.header->state) == MR_WORKER_SERVING;
+}
+
+static void look_at_child(struct mr_audit *audit, const struct mr_child *child)
+{
+    for (unsigned i = 0; i < audit->n_houses; i++) {
+        unsigned own = queue_of_child(child, audit->queues->items[i]->keys.name);
+
+        if (own < child->n_queues)
+            ask_free(audit, child, own, i);
+    }
+}
+
+static void look_at_children(struct mr_audit *audit)
+{
+    free(audit->strangers_before);
+    audit->strangers_before = audit->strangers;
+    audit->n_strangers_before = audit->n_strangers;
+    audit->strangers = NULL;
+    audit->n_strangers = 0;
+    mr_list_each (node, audit->children) {
+        const struct mr_child *child = mr_list_entry(node, struct mr_child, node);
+
+        if (is_fetching(child))
+            look_at_child(audit, child);
+    }
+}
+
+/* ---- what is old ---- */
+
+static void expire_dead(struct mr_audit *audit, unsigned queue);
+
+static void on_expired(void *arg, enum mr_code code, const redisReply *reply)
+{
+    struct question *question = arg;
+
+    if (is_count(question, code, reply) && reply->integer > 0) {
+        question->audit->stats.dead_expired += (uint64_t)reply->integer;
+        mr_log_info("audit.dead_expired", "queue=%s letters=%lld",
+                    queue_of(question)->keys.name, reply->integer);
+        if (reply->integer >= DEAD_A_CALL)
+            expire_dead(question->audit, question->queue);
+    }
+    drop(question);
+}
+
+static void expire_dead(struct mr_audit *audit, unsigned queue)
+{
+    uint64_t keep_ms = audit->config->dead.keep_ms, now_ms = mr_clock_wall_ms();
+    struct question *question = new_question(audit, queue, "");
+
+    if (keep_ms == 0 || keep_ms >= now_ms ||
+        mr_store_dead_expire(audit->store, &queue_of(question)->keys, now_ms - keep_ms,
+                             DEAD_A_CALL, on_expired, question) != MR_OK)
+        drop(question);
+}
+
+static void tidy(struct mr_audit *audit)
+{
+    for (unsigned i = 0; i < audit->n_houses; i++) {
+        expire_dead(audit, i);
+        mr_store_forget_reaped(audit->store, &audit->queues->items[i]->keys, REAPED_KEEP_MS,
+                               NULL, NULL);
+    }
+}
+
+/* ---- the great scan ---- */
+
+static void on_scanned(void *arg, bool complete, uint64_t found)
+{
+    struct mr_audit *audit = arg;
+
+    audit->scan = NULL;
+    audit->stats.strangers_found += found;
+    if (found > 0)
+        mr_log_warn("audit.scanned", "unknown_workers=%" PRIu64 " complete=%d", found,
+                    complete);
+    let_go(audit);
+}
+
+void mr_audit_scan(struct mr_audit *audit)
+{
+    if (audit->scan || audit->stopped)
+        return;
+    audit->holders++;
+    audit->scan = mr_scan_start(audit->loop, audit->store, audit->queues, on_scanned, audit);
+}
+
+static void on_lock(void *arg, enum mr_code code, const redisReply *reply)
+{
+    struct question *question = arg;
+
+    if (!question->audit->stopped && code == MR_OK && reply->type == REDIS_REPLY_STATUS)
+        mr_audit_scan(question->audit);
+    drop(question);
+}
+
+/* One dispatcher of the fleet an hour: the lock is never let go, it runs out. */
+static void try_scan(struct mr_audit *audit)
+{
+    struct question *question = new_question(audit, 0, "");
+    char key[MR_KEY_MAX], seconds[16];
+
+    mr_key_fleet(mr_store_prefix(audit->store), "scan", key, sizeof(key));
+    snprintf(seconds, sizeof(seconds), "%d", SCAN_LOCK_S);
+    const char *const words[] = {"SET", key, "1", "NX", "EX", seconds};
+    if (mr_store_command(audit->store, on_lock, question, (int)MR_COUNT(words), words, NULL) !=
+        MR_OK)
+        drop(question);
+}
+
+/* ---- sizes ---- */
+
+struct refresh {
+    struct mr_audit *audit;
+    unsigned owed;
+    void (*done)(void *arg);
+    void *arg;
+    uv_timer_t finish; /* so that done never runs inside the call */
+};
+
+struct sizing {
+    struct refresh *refresh;
+    unsigned queue;
+};
+
+static void on_refresh_closed(uv_handle_t *handle)
+{
+    struct refresh *refresh = handle->data;
+
+    let_go(refresh->audit);
+    free(refresh);
+}
+
+static void on_finish(uv_timer_t *timer)
+{
+    struct refresh *refresh = timer->data;
+
+    refresh->done(refresh->arg);
+    uv_close((uv_handle_t *)timer, on_refresh_closed);
+}
+
+static void finish_if_answered(struct refresh *refresh)
+{
+    if (refresh->owed == 0)
+        uv_timer_start(&refresh->finish, on_finish, 0, 0);
+}
+
+static void take_sizes(struct mr_queue *queue, const redisReply *reply)
+{
+    queue->ready = reply->element[0]->integer;
+    queue->delayed = reply->element[1]->integer;
+    queue->reserved = reply->element[2]->integer;
+    queue->dead = reply->element[4]->integer;
+    queue->paused = reply->element[5]->integer > 0;
+    queue->workers = reply->element[6]->integer;
+}
+
+static void on_sizes(void *arg, enum mr_code code, const redisReply *reply)
+{
+    struct sizing *sizing = arg;
+    struct refresh *refresh = sizing->refresh;
+
+    if (!refresh->audit->stopped && code == MR_OK && reply->type == REDIS_REPLY_ARRAY &&
+        reply->elements >= 7)
+        take_sizes(refresh->audit->queues->items[sizing->queue], reply);
+    free(sizing);
+    refresh->owed--;
+    finish_if_answered(refresh);
+}
+
+static void ask_sizes(struct refresh *refresh, unsigned queue)
+{
+    struct sizing *sizing = mr_zalloc(sizeof(*sizing));
+
+    *sizing = (struct sizing){.refresh = refresh, .queue = queue};
+    if (mr_store_sizes(refresh->audit->store, &refresh->audit->queues->items[queue]->keys,
+                       on_sizes, sizing) == MR_OK)
+        refresh->owed++;
+    else
+        free(sizing);
+}
+
+void mr_audit_refresh_sizes(struct mr_audit *audit, void (*done)(void *arg), void *arg)
+{
+    struct refresh *refresh = mr_zalloc(sizeof(*refresh));
+
+    *refresh = (struct refresh){.audit = audit, .done = done, .arg = arg};
+    audit->holders++;
+    uv_timer_init(audit->loop, &refresh->finish);
+    refresh->finish.data = refresh;
+    for (unsigned i = 0; i < audit->queues->n_items; i++)
+        ask_sizes(refresh, i);
+    finish_if_answered(refresh);
+}
+
+/* ---- life ---- */
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct mr_audit *audit = timer->data;
+
+    if (!mr_store_is_ready(audit->store))
+        return;
+    know_queues(audit);
+    look_at_scores(audit);
+    audit->ticks++;
+    if (audit->ticks % NAMES_EVERY == 0) {
+        look_at_reaped(audit);
+        look_at_children(audit);
+    }
+    if (audit->ticks % TIDY_EVERY == 0) {
+        tidy(audit);
+        try_scan(audit);
+    }
+}
+
+enum mr_code mr_audit_new(uv_loop_t *loop, struct mr_store *store, struct mr_queues *queues,
+                          struct mr_list *children, struct mr_renew *renew,
+                          struct mr_reaper *reaper, const struct mr_config *config,
+                          struct mr_audit **out)
+{
+    struct mr_audit *audit = mr_zalloc(sizeof(*audit));
+
+    *audit = (struct mr_audit){.loop = loop,
+                               .store = store,
+                               .queues = queues,
+                               .children = children,
+                               .renew = renew,
+                               .reaper = reaper,
+                               .config = config,
+                               .holders = 1};
+    uv_timer_init(loop, &audit->tick);
+    audit->tick.data = audit;
+    *out = audit;
+    return MR_OK;
+}
+
+void mr_audit_start(struct mr_audit *audit)
+{
+    uv_timer_start(&audit->tick, on_tick, TICK_MS, TICK_MS);
+}
+
+void mr_audit_set_config(struct mr_audit *audit, const struct mr_config *config)
+{
+    audit->config = config;
+}
+
+struct mr_audit_stats mr_audit_stats(const struct mr_audit *audit)
+{
+    return audit->stats;
+}
+
+static void on_tick_closed(uv_handle_t *handle)
+{
+    struct mr_audit *audit = handle->data;
+
+    if (audit->on_stopped)
+        audit->on_stopped(audit->arg);
+    let_go(audit);
+}
+
+void mr_audit_stop(struct mr_audit *audit, void (*on_stopped)(void *arg), void *arg)
+{
+    audit->stopped = true;
+    audit->on_stopped = on_stopped;
+    audit->arg = arg;
+    if (audit->scan)
+        mr_scan_stop(audit->scan);
+    uv_close((uv_handle_t *)&audit->tick, on_tick_closed);
+}

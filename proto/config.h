@@ -5,6 +5,7 @@
 #include "proto/base/err.h"
 #include "proto/base/log.h"
 #include "proto/base/str.h"
+#include "proto/config_errors.h"
 #include "proto/envelope.h"
 #include "proto/policy.h"
 
@@ -58,13 +59,8 @@ struct mr_config {
         uint64_t keep_ms, max;
     } dead;
     json_t *
-        sections; /* object: "email", "sms", "jobs", ... as modules see them, checked, defaults filled in, secrets resolved */
-};
-
-/* Several errors of one run: file:line:col: what, and what was meant. */
-struct mr_config_errors {
-    char **lines;
-    unsigned n_lines;
+        sections; /* object: "email", "sms", "jobs", ... as modules see them, checked, defaults filled in, secrets resolved; spans end in _ms, sizes in _bytes */
+    json_t *values; /* every option as checked; print and compare read it */
 };
 
 /*
@@ -76,7 +72,6 @@ enum mr_code mr_config_load(const char *path, const char *const *environment,
 /* The same from bytes already read (the worker's fd 5): resolved text, nothing is expanded, no environment. */
 enum mr_code mr_config_parse(const char *text, size_t len, const char *name,
                              struct mr_config **out, struct mr_config_errors *errors);
-void mr_config_errors_fini(struct mr_config_errors *errors);
 void mr_config_free(struct mr_config *config);
 
 /* The whole configuration as YAML that mr_config_parse reads back. secrets false: each secret prints as "***". */

@@ -1,0 +1,327 @@
+#include "proto/config.h"
+
+#include "proto/base/mem.h"
+#include "proto/config_env.h"
+#include "proto/config_table.h"
+#include "proto/options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { THREADS_USUAL = 20 };
+
+/* A configuration on its way from the document to the struct. */
+struct load {
+    const char *source;
+    struct mr_yaml *root;
+    json_t *values;
+    struct mr_config_errors *errors;
+};
+
+static void set_default(json_t *values, const char *name, json_t *value)
+{
+    if (mr_options_get(values, name))
+        json_decref(value);
+    else
+        mr_options_set(values, name, value);
+}
+
+/* Nothing said of pools: one named default. */
+static json_t *pools_of(struct load *load)
+{
+    const struct mr_yaml nothing = {.type = MR_YAML_MAP, .at = {.origin = load->source}};
+    json_t *pools = json_object_get(load->values, "pools");
+
+    if (json_object_size(pools) > 0)
+        return pools;
+    pools = json_object();
+    json_object_set_new(load->values, "pools", pools);
+    json_object_set_new(
+        pools, "default",
+        mr_options_read(&mr_pool_table, &nothing, "pools.default", load->errors));
+    return pools;
+}
+
+/* The defaults that depend on other values. */
+static void add_pool_defaults(struct load *load)
+{
+    const char *name;
+    json_t *pool;
+
+    json_object_foreach(pools_of(load), name, pool)
+    {
+        json_int_t concurrency = json_integer_value(json_object_get(pool, "concurrency"));
+
+        set_default(pool, "queues", json_pack("[s]", name));
+        set_default(pool, "threads",
+                    json_integer(concurrency < THREADS_USUAL ? concurrency : THREADS_USUAL));
+    }
+}
+
+static json_t *usual_runtime_dir(const char *const *environment)
+{
+    const char *xdg = mr_config_variable(environment, "XDG_RUNTIME_DIR");
+
+    if (geteuid() == 0)
+        return json_string("/run/millrace");
+    if (xdg && *xdg)
+        return json_sprintf("%s/millrace", xdg);
+    return json_sprintf("/tmp/millrace-%u", (unsigned)geteuid());
+}
+
+static void add_paths(json_t *values, const char *const *environment)
+{
+    set_default(values, "runtime_dir", usual_runtime_dir(environment));
+    set_default(values, "control.socket",
+                json_sprintf("%s/control.sock",
+                             json_string_value(json_object_get(values, "runtime_dir"))));
+}
+
+/* Where the option was written; the whole document where it was not. name has at most one dot. */
+static struct mr_place place_of(const struct load *load, const char *name)
+{
+    size_t len = strcspn(name, ".");
+    char *group = mr_strndup(name, len);
+    const struct mr_yaml *node = mr_yaml_get(load->root, group);
+
+    if (name[len])
+        node = mr_yaml_get(node, name + len + 1);
+    free(group);
+    return node ? node->at : (struct mr_place){.origin = load->source};
+}
+
+static bool has_weights(const json_t *queues)
+{
+    json_t *queue;
+    size_t i;
+
+    json_array_foreach(queues, i, queue)
+    {
+        if (strchr(json_string_value(queue), ':'))
+            return true;
+    }
+    return false;
+}
+
+static void check_pools(const struct load *load)
+{
+    const struct mr_yaml *nodes = mr_yaml_get(load->root, "pools");
+    const char *name;
+    json_t *pool;
+
+    json_object_foreach(json_object_get(load->values, "pools"), name, pool)
+    {
+        const char *balance = json_string_value(json_object_get(pool, "balance_queues"));
+        const struct mr_yaml *queues = mr_yaml_get(mr_yaml_get(nodes, name), "queues");
+
+        if (queues && strcmp(balance, "strict") == 0 &&
+            has_weights(json_object_get(pool, "queues")))
+            mr_config_errors_add(load->errors, queues->at,
+                                 "pools.%s.queues has weights: they count only with "
+                                 "balance_queues: weighted",
+                                 name);
+    }
+}
+
+static void check_jobs(const struct load *load)
+{
+    const struct mr_yaml *nodes = mr_yaml_get(load->root, "jobs");
+    const char *name;
+    json_t *job;
+
+    json_object_foreach(json_object_get(load->values, "jobs"), name, job)
+    {
+        const struct mr_yaml *node = mr_yaml_get(nodes, name);
+        const char *handler = json_string_value(json_object_get(job, "handler"));
+
+        if (node && strcmp(handler, "exec") == 0 && !json_object_get(job, "command") &&
+            !mr_yaml_get(node, "command"))
+            mr_config_errors_add(load->errors, node->key_at,
+                                 "jobs.%s needs a command, such as [php, import.php]", name);
+    }
+}
+
+static bool is_loopback(const char *listen)
+{
+    static const char *const beginnings[] = {"127.", "localhost:", "[::1]:", "::1:"};
+
+    for (size_t i = 0; i < MR_COUNT(beginnings); i++)
+        if (strncmp(listen, beginnings[i], strlen(beginnings[i])) == 0)
+            return true;
+    return false;
+}
+
+static bool has_port(const char *listen)
+{
+    const char *colon = strrchr(listen, ':');
+    int64_t port;
+
+    return colon && colon > listen && mr_option_parse_int(colon + 1, &port) && port >= 0 &&
+           port <= UINT16_MAX;
+}
+
+static void check_control(const struct load *load)
+{
+    const char *listen = json_string_value(mr_options_get(load->values, "control.listen"));
+    const char *path = json_string_value(mr_options_get(load->values, "control.socket"));
+    bool insecure = json_is_true(mr_options_get(load->values, "control.insecure"));
+    const size_t room = sizeof(((struct sockaddr_un *)0)->sun_path);
+
+    if (listen && !has_port(listen))
+        mr_config_errors_add(load->errors, place_of(load, "control.listen"),
+                             "control.listen must be host:port, as in 127.0.0.1:9090 or "
+                             "[::1]:9090");
+    else if (listen && !is_loopback(listen) && !insecure)
+        mr_config_errors_add(load->errors, place_of(load, "control.listen"),
+                             "control.listen can be reached from other machines, and its token "
+                             "would travel in clear: listen on 127.0.0.1, or say "
+                             "control.insecure: true");
+    if (strlen(path) >= room)
+        mr_config_errors_add(
+            load->errors, place_of(load, "control.socket"),
+            "the path of control.socket has %zu bytes, a unix socket's at most "
+            "%zu: set control.socket or runtime_dir to a shorter one",
+            strlen(path), room - 1);
+}
+
+static void check_mysql(const struct load *load)
+{
+    json_int_t min = json_integer_value(mr_options_get(load->values, "mysql.pool.min"));
+    json_int_t max = json_integer_value(mr_options_get(load->values, "mysql.pool.max"));
+
+    if (min > max)
+        mr_config_errors_add(load->errors, place_of(load, "mysql.pool"),
+                             "mysql.pool.min %" JSON_INTEGER_FORMAT
+                             " is above mysql.pool.max %" JSON_INTEGER_FORMAT,
+                             min, max);
+}
+
+static void fill_pools(struct mr_config *config)
+{
+    json_t *pools = json_object_get(config->values, "pools"), *pool;
+    const char *name;
+
+    config->pools = mr_zalloc_array(json_object_size(pools), sizeof(*config->pools));
+    json_object_foreach(pools, name, pool)
+    {
+        struct mr_pool_config *out = &config->pools[config->n_pools++];
+
+        out->policy = mr_policy_default();
+        out->name = mr_strdup(name);
+        mr_options_fill(&mr_pool_table, pool, out);
+    }
+}
+
+/* Takes values. */
+static struct mr_config *new_config(const char *source, json_t *values)
+{
+    struct mr_config *config = mr_zalloc(sizeof(*config));
+
+    config->source = mr_strdup(source);
+    config->values = values;
+    mr_options_fill(&mr_config_table, values, config);
+    fill_pools(config);
+    config->sections = mr_options_sections(&mr_config_table, values);
+    json_object_del(config->sections, "pools");
+    return config;
+}
+
+/* From the document, resolved, to the struct. */
+static enum mr_code build(struct load *load, const char *const *environment,
+                          struct mr_config **out)
+{
+    load->values = mr_options_read(&mr_config_table, load->root, "", load->errors);
+    add_pool_defaults(load);
+    add_paths(load->values, environment);
+    check_pools(load);
+    check_jobs(load);
+    check_control(load);
+    check_mysql(load);
+    if (load->errors->n_lines > 0) {
+        json_decref(load->values);
+        return MR_EINVAL;
+    }
+    *out = new_config(load->source, load->values);
+    return MR_OK;
+}
+
+static enum mr_code read_file(const char *path, struct mr_buf *out,
+                              struct mr_config_errors *errors)
+{
+    FILE *file = fopen(path, "re");
+    bool good = file != NULL;
+
+    if (file) {
+        mr_buf_reserve(out, MR_YAML_BYTES_MAX + 1);
+        out->len = fread(out->at, 1, MR_YAML_BYTES_MAX + 1, file);
+        out->at[out->len] = '\0';
+        good = !ferror(file);
+        int error = errno;
+        fclose(file);
+        errno = error;
+    }
+    if (good)
+        return MR_OK;
+    mr_config_errors_add(errors, (struct mr_place){.origin = path}, "cannot be read: %s",
+                         strerror(errno));
+    return MR_EIO;
+}
+
+enum mr_code mr_config_load(const char *path, const char *const *environment,
+                            struct mr_config **out, struct mr_config_errors *errors)
+{
+    struct load load = {.source = path ? path : "environment", .errors = errors};
+    struct mr_buf text = {0};
+    enum mr_code code = path ? read_file(path, &text, errors) : MR_OK;
+
+    if (code == MR_OK)
+        code = mr_yaml_parse(text.at ? text.at : "", text.len, load.source, &load.root, errors);
+    if (code == MR_OK) {
+        mr_config_overlay(load.root, environment, text.at ? text.at : "", errors);
+        mr_config_expand(load.root, environment, errors);
+        code = build(&load, environment, out);
+    }
+    mr_yaml_free(load.root);
+    mr_buf_fini(&text);
+    return code;
+}
+
+enum mr_code mr_config_parse(const char *text, size_t len, const char *name,
+                             struct mr_config **out, struct mr_config_errors *errors)
+{
+    struct load load = {.source = name, .errors = errors};
+    enum mr_code code = mr_yaml_parse(text, len, name, &load.root, errors);
+
+    if (code == MR_OK)
+        code = build(&load, NULL, out);
+    mr_yaml_free(load.root);
+    return code;
+}
+
+void mr_config_free(struct mr_config *config)
+{
+    if (!config)
+        return;
+    for (unsigned i = 0; i < config->n_pools; i++) {
+        mr_options_empty(&mr_pool_table, &config->pools[i]);
+        free(config->pools[i].name);
+    }
+    free(config->pools);
+    mr_options_empty(&mr_config_table, config);
+    json_decref(config->sections);
+    json_decref(config->values);
+    free(config->source);
+    free(config);
+}
+
+const struct mr_pool_config *mr_config_pool(const struct mr_config *config, const char *name)
+{
+    for (unsigned i = 0; i < config->n_pools; i++)
+        if (strcmp(config->pools[i].name, name) == 0)
+            return &config->pools[i];
+    return NULL;
+}

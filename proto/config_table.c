@@ -1,0 +1,171 @@
+#include "proto/config_table.h"
+
+#include "proto/base/mem.h"
+#include "proto/config.h"
+#include "proto/config_types.h"
+
+/* Short words, so that a row is a line. */
+#define TEXT &mr_option_text
+#define URL &mr_option_url
+#define MS &mr_option_ms
+#define BYTES &mr_option_bytes
+#define COUNT &mr_option_count
+#define INT &mr_option_int
+#define BOOL &mr_option_bool
+#define CHOICE &mr_option_choice
+#define TEXTS &mr_option_texts
+#define LIVE MR_CONFIG_LIVE
+#define WORKERS MR_CONFIG_WORKERS
+#define RESTART MR_CONFIG_RESTART
+#define SECRET MR_OPTION_SECRET
+#define AT(member) MR_OPTION_AT(struct mr_config, member)
+#define LIST_AT(member, counter) MR_OPTION_LIST_AT(struct mr_config, member, counter)
+#define POOL(member) MR_OPTION_AT(struct mr_pool_config, member)
+#define POOL_LIST(member, counter) MR_OPTION_LIST_AT(struct mr_pool_config, member, counter)
+#define TREE MR_OPTION_TREE
+
+/* clang-format off */
+static const struct mr_option pool_rows[] = {
+    {"queues", &mr_config_queues, POOL_LIST(queues, n_queues), NULL, NULL, WORKERS,
+     "queues served, in order of priority, as a list or with commas; name:weight when balance_queues is weighted (default: one queue named as the pool)"},
+    {"processes", COUNT, POOL(processes), "1", "0..1000", LIVE,
+     "worker processes; `workerctl scale` changes the number at run time"},
+    {"concurrency", COUNT, POOL(concurrency), "10", "1..10000", WORKERS,
+     "jobs that one process runs at once"},
+    {"threads", COUNT, POOL(threads), NULL, "1..1000", WORKERS,
+     "threads of one process for blocking handlers (default: concurrency, at most 20)"},
+    {"tries", COUNT, POOL(policy.tries), "3", "0..1000000", WORKERS,
+     "attempts before a job is dead, unless it says otherwise; 0: without end"},
+    {"timeout", MS, POOL(policy.timeout_ms), "60s", "0..30d", WORKERS,
+     "deadline of one attempt, unless the job says otherwise; 0: none"},
+    {"backoff", &mr_config_backoff, POOL(policy.backoff), "1s..1h", NULL, WORKERS,
+     "wait before a retry: 1s..1h doubles between the two with full jitter; 10,30 or [10, 30] are Laravel's seconds, the last for ever"},
+    {"max_wait", MS, POOL(max_wait_ms), "0", "0..1d", WORKERS,
+     "a lower queue that waited longer goes first; 0: never"},
+    {"max_jobs", COUNT, POOL(max_jobs), "0", "0..1000000000000", WORKERS,
+     "jobs after which a process is replaced; 0: never"},
+    {"max_age", MS, POOL(max_age_ms), "0", "0..365d", WORKERS,
+     "age at which a process is replaced; 0: never"},
+    {"max_rss", BYTES, POOL(max_rss_bytes), "0", "0..1TiB", WORKERS,
+     "resident memory above which a process is replaced; 0: never"},
+    {"max_crashes", COUNT, POOL(policy.max_crashes), "3", "1..100", WORKERS,
+     "crashes of its process after which a job is dead"},
+    {"nice", INT, POOL(nice), "0", "-20..19", WORKERS,
+     "priority of the processes for the kernel; higher is more modest"},
+    {"balance_queues", CHOICE, POOL(balance), "strict", "strict|weighted", WORKERS,
+     "strict serves the queues in their order, weighted in proportion to their weights"},
+    {"preload", TEXTS, POOL_LIST(preload, n_preload), NULL, NULL, WORKERS,
+     "modules loaded at the start of a process rather than with their first job"},
+};
+
+const struct mr_option_table mr_pool_table = {pool_rows, MR_COUNT(pool_rows)};
+
+static const struct mr_option job_rows[] = {
+    {"handler", TEXT, TREE, "exec", NULL, WORKERS, "the handler that runs this job"},
+    {"command", &mr_config_command, TREE, NULL, NULL, WORKERS,
+     "program and arguments; the job's data comes on its standard input"},
+    {"ok", &mr_config_codes, TREE, "0", "0..255", WORKERS, "exit statuses that mean done"},
+    {"retry", &mr_config_codes, TREE, "75", "0..255", WORKERS, "exit statuses that mean try again"},
+    {"timeout", MS, TREE, NULL, "1ms..30d", WORKERS, "deadline of one attempt (default: the pool's)"},
+    {"tries", COUNT, TREE, NULL, "0..1000000", WORKERS, "attempts before it is dead (default: the pool's)"},
+    {"env", &mr_config_text_map, TREE, NULL, NULL, WORKERS | SECRET, "variables added to the program's environment"},
+    {"dir", TEXT, TREE, NULL, NULL, WORKERS, "working directory of the program"},
+};
+
+static const struct mr_option_table job_table = {job_rows, MR_COUNT(job_rows)};
+
+static const struct mr_option_type pools = {
+    .name = "map of pools",
+    .read = mr_options_read_entries,
+    .entries = &mr_pool_table,
+    .is_name = mr_str_is_queue_name,
+    .name_rule = "pools are called by 1 to 100 of A-Z a-z 0-9 _ . { } -",
+};
+
+static const struct mr_option_type jobs = {
+    .name = "map of jobs",
+    .read = mr_options_read_entries,
+    .entries = &job_table,
+    .is_name = mr_str_is_job_name,
+    .name_rule = "jobs are called by 1 to 200 of A-Z a-z 0-9 _ . \\ @ -",
+};
+
+static const struct mr_option config_rows[] = {
+    {"redis.url", URL, AT(redis.url), "redis://127.0.0.1:6379/0", "redis://|redis+unix://|unix:", RESTART,
+     "where the queues are"},
+    {"redis.prefix", TEXT, AT(redis.prefix), "", NULL, RESTART,
+     "stands before every key, as in Laravel's database.redis.options.prefix"},
+    {"redis.username", TEXT, AT(redis.username), NULL, NULL, RESTART, "ACL user; wins over the url's"},
+    {"redis.password", TEXT, AT(redis.password), NULL, NULL, RESTART | SECRET, "wins over the url's"},
+    {"redis.connect_timeout", MS, AT(redis.connect_timeout_ms), "5s", "10ms..5m", RESTART,
+     "for finding, reaching and greeting the server"},
+    {"redis.reply_timeout", MS, AT(redis.reply_timeout_ms), "10s", "100ms..5m", RESTART,
+     "silence after which a connection that owes a reply is dropped"},
+    {"lease", MS, AT(lease_ms), "10s", "2s..1h", LIVE | WORKERS,
+     "life of an unrenewed lease: how soon the jobs of a lost host come back"},
+    {"grace", MS, AT(grace_ms), "30s", "0..1h", LIVE | WORKERS,
+     "time that running jobs get to end when a worker is told to stop"},
+    {"pools", &pools, TREE, NULL, NULL, LIVE,
+     "the pools of workers by name (default: one pool named default that serves the queue default)"},
+    {"limits.payload", BYTES, AT(limits.payload_bytes), "8MiB", "1KiB..512MiB", LIVE | WORKERS,
+     "the longest job that is run; a longer one is dead, kept whole"},
+    {"limits.depth", COUNT, AT(limits.depth), "64", "4..1000", LIVE | WORKERS,
+     "the deepest nesting in a job that is run"},
+    {"control.socket", TEXT, AT(control.socket), NULL, NULL, RESTART,
+     "unix socket of the control API (default: control.sock in runtime_dir)"},
+    {"control.listen", TEXT, AT(control.listen), NULL, NULL, RESTART,
+     "host:port of the control API and the metrics on TCP (default: no TCP)"},
+    {"control.token", TEXT, AT(control.token), NULL, NULL, RESTART | SECRET,
+     "bearer token asked on TCP for all but /metrics, /health and /ready"},
+    {"control.insecure", BOOL, AT(control.insecure), "false", NULL, RESTART,
+     "allows control.listen to be reached from other machines without TLS"},
+    {"log.level", CHOICE, AT(log.level), "info", "error|warn|info|debug", LIVE | WORKERS,
+     "the least that is logged"},
+    {"log.format", CHOICE, AT(log.format), "text", "text|json", LIVE | WORKERS,
+     "one line of words, or one JSON object a line"},
+    {"runtime_dir", TEXT, AT(runtime_dir), NULL, NULL, RESTART,
+     "pages, lock and control socket; best on tmpfs (default: /run/millrace for root, $XDG_RUNTIME_DIR/millrace, else /tmp/millrace-<uid>)"},
+    {"worker_program", TEXT, AT(worker_program), NULL, NULL, LIVE | WORKERS,
+     "the worker's program (default: the one that came with the dispatcher)"},
+    {"modules", TEXTS, LIST_AT(modules, n_modules), NULL, NULL, WORKERS,
+     "your own shared modules with job handlers"},
+    {"debug_jobs", BOOL, AT(debug_jobs), "false", NULL, WORKERS,
+     "whether the jobs debug.* are run; for tests and demonstrations"},
+    {"dead.keep", MS, AT(dead.keep_ms), "180d", "1m..3650d", LIVE | WORKERS,
+     "age at which a dead letter is dropped"},
+    {"dead.max", COUNT, AT(dead.max), "100000", "1..100000000", LIVE | WORKERS,
+     "dead letters kept for each queue; the oldest go first"},
+    {"jobs", &jobs, TREE, NULL, NULL, WORKERS,
+     "jobs by name that run a program"},
+    {"email.url", URL, TREE, NULL, "smtp://|smtps://", WORKERS, "the mail server: smtp://host:port"},
+    {"email.from", TEXT, TREE, NULL, NULL, WORKERS, "sender of mails that name none"},
+    {"email.username", TEXT, TREE, NULL, NULL, WORKERS, "user at the mail server"},
+    {"email.password", TEXT, TREE, NULL, NULL, WORKERS | SECRET, "password at the mail server"},
+    {"email.tls", CHOICE, TREE, "starttls", "off|starttls|tls", WORKERS,
+     "off: in clear; starttls: refused where the server does not offer it; tls: from the first byte"},
+    {"email.ca_file", TEXT, TREE, NULL, NULL, WORKERS,
+     "authorities that vouch for the mail server (default: the system's)"},
+    {"email.timeout", MS, TREE, "30s", "1s..1h", WORKERS, "for one mail, from connecting to the last answer"},
+    {"email.ehlo", TEXT, TREE, NULL, NULL, WORKERS, "name given to the mail server (default: the host's)"},
+    {"sms.url", URL, TREE, NULL, "http://|https://", WORKERS, "the SMS provider's API"},
+    {"sms.account", TEXT, TREE, NULL, NULL, WORKERS, "account at the SMS provider"},
+    {"sms.token", TEXT, TREE, NULL, NULL, WORKERS | SECRET, "token at the SMS provider"},
+    {"sms.from", TEXT, TREE, NULL, NULL, WORKERS, "sender of messages that name none"},
+    {"payment.url", URL, TREE, NULL, "http://|https://", WORKERS, "the payment provider's API"},
+    {"payment.key", TEXT, TREE, NULL, NULL, WORKERS | SECRET, "key at the payment provider"},
+    {"mysql.host", TEXT, TREE, "127.0.0.1", NULL, WORKERS, "the database server"},
+    {"mysql.socket", TEXT, TREE, NULL, NULL, WORKERS, "its unix socket; wins over host and port"},
+    {"mysql.port", COUNT, TREE, "3306", "1..65535", WORKERS, "its port"},
+    {"mysql.database", TEXT, TREE, NULL, NULL, WORKERS, "the database"},
+    {"mysql.user", TEXT, TREE, NULL, NULL, WORKERS, "user at the database server"},
+    {"mysql.password", TEXT, TREE, NULL, NULL, WORKERS | SECRET, "password at the database server"},
+    {"mysql.tls", CHOICE, TREE, "off", "off|on|verify", WORKERS,
+     "off: in clear; on: encrypted; verify: and the server must prove its name"},
+    {"mysql.pool.min", COUNT, TREE, "5", "0..1000", WORKERS, "connections that one process keeps once opened"},
+    {"mysql.pool.max", COUNT, TREE, "20", "1..1000", WORKERS, "connections that one process opens at most"},
+    {"storage.path", TEXT, TREE, NULL, NULL, WORKERS, "directory of the files that jobs make"},
+    {"reports.dir", TEXT, TREE, NULL, NULL, WORKERS, "directory of the reports' definitions"},
+};
+/* clang-format on */
+
+const struct mr_option_table mr_config_table = {config_rows, MR_COUNT(config_rows)};

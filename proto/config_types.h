@@ -1,0 +1,13 @@
+/* The types of options that only this product has: queues with weights, backoff, commands, exit statuses. */
+#ifndef MR_PROTO_CONFIG_TYPES_H
+#define MR_PROTO_CONFIG_TYPES_H
+
+#include "proto/options.h"
+
+extern const struct mr_option_type mr_config_queues;   /* of struct mr_pool_config */
+extern const struct mr_option_type mr_config_backoff;  /* of struct mr_pool_config */
+extern const struct mr_option_type mr_config_command;  /* list of text, not empty */
+extern const struct mr_option_type mr_config_codes;    /* list of exit statuses */
+extern const struct mr_option_type mr_config_text_map; /* names to text */
+
+#endif

@@ -1,0 +1,664 @@
+#include "proto/config.h"
+#include "tests/support/suite.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What a test is about: a file's text, the variables, what came out. */
+static struct mr_config *config;
+static struct mr_config_errors errors;
+static const char *const no_variables[] = {"HOME=/root", NULL};
+
+static enum mr_code load(const char *yaml, const char *const *environment)
+{
+    char path[] = "/tmp/test_config_XXXXXX";
+    int fd = mkstemp(path);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, yaml, strlen(yaml)), (ssize_t)strlen(yaml));
+    close(fd);
+    enum mr_code code = mr_config_load(path, environment, &config, &errors);
+    unlink(path);
+    return code;
+}
+
+static void load_good(const char *yaml, const char *const *environment)
+{
+    enum mr_code code = load(yaml, environment);
+
+    ck_assert_msg(code == MR_OK, "%s", errors.n_lines ? errors.lines[0] : "?");
+    ck_assert_uint_eq(errors.n_lines, 0);
+}
+
+static void done(void)
+{
+    mr_config_free(config);
+    config = NULL;
+    mr_config_errors_fini(&errors);
+}
+
+START_TEST(nothing_configured_is_one_pool_and_the_defaults)
+{
+    ck_assert_int_eq(mr_config_load(NULL, no_variables, &config, &errors), MR_OK);
+    ck_assert_str_eq(config->source, "environment");
+    ck_assert_str_eq(config->redis.url, "redis://127.0.0.1:6379/0");
+    ck_assert_str_eq(config->redis.prefix, "");
+    ck_assert_ptr_null(config->redis.password);
+    ck_assert_uint_eq(config->lease_ms, 10000);
+    ck_assert_uint_eq(config->grace_ms, 30000);
+    ck_assert_uint_eq(config->limits.payload_bytes, 8 << 20);
+    ck_assert_uint_eq(config->limits.depth, 64);
+    ck_assert_int_eq(config->log.level, MR_LOG_INFO);
+    ck_assert_int_eq(config->log.format, MR_LOG_TEXT);
+    ck_assert_ptr_null(config->control.listen);
+    ck_assert(!config->debug_jobs);
+    ck_assert_uint_eq(config->dead.keep_ms, UINT64_C(180) * 86400 * 1000);
+    ck_assert_uint_eq(config->dead.max, 100000);
+    ck_assert_uint_eq(config->n_modules, 0);
+    ck_assert_uint_eq(config->n_pools, 1);
+    const struct mr_pool_config *pool = mr_config_pool(config, "default");
+    ck_assert_ptr_eq(pool, &config->pools[0]);
+    ck_assert_uint_eq(pool->n_queues, 1);
+    ck_assert_str_eq(pool->queues[0], "default");
+    ck_assert_uint_eq(pool->weights[0], 1);
+    ck_assert_uint_eq(pool->processes, 1);
+    ck_assert_uint_eq(pool->concurrency, 10);
+    ck_assert_uint_eq(pool->threads, 10);
+    ck_assert_uint_eq(pool->policy.tries, 3);
+    ck_assert_uint_eq(pool->policy.timeout_ms, 60000);
+    ck_assert_uint_eq(pool->policy.backoff.base_ms, 1000);
+    ck_assert_uint_eq(pool->policy.backoff.cap_ms, 3600000);
+    ck_assert_uint_eq(pool->policy.backoff.jitter_pct, 100);
+    ck_assert_uint_eq(pool->policy.n_backoff, 0);
+    ck_assert_uint_eq(pool->policy.max_crashes, 3);
+    ck_assert_int_eq(pool->nice, 0);
+    ck_assert_int_eq(pool->balance, MR_BALANCE_STRICT);
+    ck_assert_ptr_null(mr_config_pool(config, "high"));
+    done();
+}
+END_TEST
+
+static const char full[] =
+    "redis: {url: \"redis://u:p%40ss@h:6380/2\", prefix: askproai_, username: app,\n"
+    "        password: 'a \"b\" \\ $${c}', connect_timeout: 2s, reply_timeout: 1m30s}\n"
+    "lease: 20s\n"
+    "grace: 5\n"
+    "pools:\n"
+    "  high:    {queues: [critical, high], processes: 3, concurrency: 40, nice: -5}\n"
+    "  default: {processes: 5, concurrency: 20, threads: 7, tries: 0, timeout: 0}\n"
+    "  low:     {queues: [\"low:3\", reports, '{tag}:2'], balance_queues: weighted,\n"
+    "            processes: 2, backoff: [10, 30, 1m], max_wait: 30s, max_jobs: 1000,\n"
+    "            max_age: 1h, max_rss: 512MiB, max_crashes: 2, preload: [email]}\n"
+    "limits: {payload: 1MiB, depth: 32}\n"
+    "control: {socket: /tmp/s, listen: 127.0.0.1:9090, token: t0ken}\n"
+    "log: {level: debug, format: json}\n"
+    "runtime_dir: /tmp/r\n"
+    "worker_program: /bin/w\n"
+    "modules: [/a.so, /b.so]\n"
+    "debug_jobs: true\n"
+    "dead: {keep: 1d, max: 5}\n"
+    "jobs:\n"
+    "  import.csv: {command: [php, 'a b', ''], ok: [0, 3], retry: 75, timeout: 5m, tries: 4,\n"
+    "               env: {TOKEN: s3cret}, dir: /srv}\n"
+    "  App\\Jobs\\X: {handler: mine}\n"
+    "email: {url: \"smtp://me:pw@mail:25\", from: a@b, tls: off, timeout: 10s, password: pw2}\n"
+    "mysql: {pool: {min: 1, max: 2}}\n"
+    "storage: {path: /data}\n"
+    "reports: {dir: /rep}\n";
+
+static void check_root_of_full(void)
+{
+    ck_assert_str_eq(config->redis.url, "redis://u:p%40ss@h:6380/2");
+    ck_assert_str_eq(config->redis.prefix, "askproai_");
+    ck_assert_str_eq(config->redis.username, "app");
+    ck_assert_str_eq(config->redis.password, "a \"b\" \\ ${c}");
+    ck_assert_uint_eq(config->redis.connect_timeout_ms, 2000);
+    ck_assert_uint_eq(config->redis.reply_timeout_ms, 90000);
+    ck_assert_uint_eq(config->lease_ms, 20000);
+    ck_assert_uint_eq(config->grace_ms, 5000);
+    ck_assert_uint_eq(config->limits.payload_bytes, 1 << 20);
+    ck_assert_uint_eq(config->limits.depth, 32);
+    ck_assert_str_eq(config->control.socket, "/tmp/s");
+    ck_assert_str_eq(config->control.listen, "127.0.0.1:9090");
+    ck_assert_str_eq(config->control.token, "t0ken");
+    ck_assert(!config->control.insecure);
+    ck_assert_int_eq(config->log.level, MR_LOG_DEBUG);
+    ck_assert_int_eq(config->log.format, MR_LOG_JSON);
+    ck_assert_str_eq(config->runtime_dir, "/tmp/r");
+    ck_assert_str_eq(config->worker_program, "/bin/w");
+    ck_assert_uint_eq(config->n_modules, 2);
+    ck_assert_str_eq(config->modules[1], "/b.so");
+    ck_assert(config->debug_jobs);
+    ck_assert_uint_eq(config->dead.keep_ms, 86400000);
+    ck_assert_uint_eq(config->dead.max, 5);
+}
+
+static void check_pools_of_full(void)
+{
+    ck_assert_uint_eq(config->n_pools, 3);
+    const struct mr_pool_config *high = &config->pools[0], *middle = &config->pools[1],
+                                *low = &config->pools[2];
+
+    ck_assert_str_eq(high->name, "high");
+    ck_assert_uint_eq(high->n_queues, 2);
+    ck_assert_str_eq(high->queues[0], "critical");
+    ck_assert_str_eq(high->queues[1], "high");
+    ck_assert_uint_eq(high->processes, 3);
+    ck_assert_uint_eq(high->concurrency, 40);
+    ck_assert_uint_eq(high->threads, 20);
+    ck_assert_int_eq(high->nice, -5);
+    ck_assert_str_eq(middle->name, "default");
+    ck_assert_str_eq(middle->queues[0], "default");
+    ck_assert_uint_eq(middle->threads, 7);
+    ck_assert_uint_eq(middle->policy.tries, 0);
+    ck_assert_uint_eq(middle->policy.timeout_ms, 0);
+    ck_assert_str_eq(low->queues[0], "low");
+    ck_assert_str_eq(low->queues[2], "{tag}");
+    ck_assert_uint_eq(low->weights[0], 3);
+    ck_assert_uint_eq(low->weights[1], 1);
+    ck_assert_uint_eq(low->weights[2], 2);
+    ck_assert_int_eq(low->balance, MR_BALANCE_WEIGHTED);
+    ck_assert_uint_eq(low->policy.n_backoff, 3);
+    ck_assert_uint_eq(low->policy.backoff_s[2], 60);
+    ck_assert_uint_eq(low->max_wait_ms, 30000);
+    ck_assert_uint_eq(low->max_jobs, 1000);
+    ck_assert_uint_eq(low->max_age_ms, 3600000);
+    ck_assert_uint_eq(low->max_rss_bytes, UINT64_C(512) << 20);
+    ck_assert_uint_eq(low->policy.max_crashes, 2);
+    ck_assert_uint_eq(low->n_preload, 1);
+    ck_assert_str_eq(low->preload[0], "email");
+}
+
+START_TEST(everything_configured_arrives)
+{
+    load_good(full, no_variables);
+    check_root_of_full();
+    check_pools_of_full();
+    done();
+}
+END_TEST
+
+START_TEST(modules_see_sections_with_units_and_defaults)
+{
+    load_good(full, no_variables);
+    char *got = json_dumps(config->sections, JSON_SORT_KEYS | JSON_COMPACT);
+    ck_assert_str_eq(
+        got,
+        "{\"email\":{\"from\":\"a@b\",\"password\":\"pw2\",\"timeout_ms\":10000,\"tls\":"
+        "\"off\","
+        "\"url\":\"smtp://"
+        "me:pw@mail:25\"},\"jobs\":{\"App\\\\Jobs\\\\X\":{\"handler\":\"mine\","
+        "\"ok\":[0],\"retry\":[75]},\"import.csv\":{\"command\":[\"php\",\"a b\",\"\"],"
+        "\"dir\":\"/srv\",\"env\":{\"TOKEN\":\"s3cret\"},\"handler\":\"exec\",\"ok\":[0,3],"
+        "\"retry\":[75],\"timeout_ms\":300000,\"tries\":4}},\"mysql\":{\"host\":\"127.0.0.1\","
+        "\"pool\":{\"max\":2,\"min\":1},\"port\":3306,\"tls\":\"off\"},\"reports\":{\"dir\":"
+        "\"/rep\"},\"storage\":{\"path\":\"/data\"}}");
+    free(got);
+    done();
+}
+END_TEST
+
+static const struct {
+    const char *yaml, *error;
+} wrong[] = {
+    {"redsi: {}\n",                                                  "1:1: unknown key \"redsi\": did you mean \"redis\"?"            },
+    {"redis: {ulr: x}\n",                                            "1:9: unknown key \"ulr\" in redis: did you mean \"url\"?"       },
+    {"log: {xyzzy: 1}\n",                                            "1:7: unknown key \"xyzzy\" in log: known here are level, format"},
+    {"pools: {high: {process: 1}}\n",
+     "1:16: unknown key \"process\" in pools.high: did you mean \"processes\"?"                                                       },
+    {"mysql: {pool: {mni: 1}}\n",
+     "1:16: unknown key \"mni\" in mysql.pool: did you mean \"min\"?"                                                                 },
+    {"jobs: {a: {command: [x], retrys: 1}}\n",
+     "1:26: unknown key \"retrys\" in jobs.a: did you mean \"retry\"?"                                                                },
+    {"lease: soon\n",
+     "1:8: lease must be a span of time such as 250ms, 10s or 1h30m, got \"soon\""                                                    },
+    {"lease: 1s\n",                                                  "1:8: lease must be within 2s..1h, got \"1s\""                   },
+    {"lease: [1]\n",
+     "1:8: lease must be a span of time such as 250ms, 10s or 1h30m, got a list"                                                      },
+    {"pools: {high: {processes: many}}\n",
+     "1:27: pools.high.processes must be a whole number, got \"many\""                                                                },
+    {"pools: {high: {processes: 1001}}\n",
+     "1:27: pools.high.processes must be within 0..1000, got \"1001\""                                                                },
+    {"pools: {high: {concurrency: 0}}\n",
+     "1:29: pools.high.concurrency must be within 1..10000, got \"0\""                                                                },
+    {"pools: {high: {nice: -21}}\n",
+     "1:22: pools.high.nice must be within -20..19, got \"-21\""                                                                      },
+    {"pools: {high: {queues: ['a b']}}\n",
+     "1:25: pools.high.queues must be names of queues, each 1 to 100 of A-Z a-z 0-9 _ . { } "
+     "-, got \"a b\""                                                                                                                 },
+    {"pools: {high: {queues: []}}\n",
+     "1:24: pools.high.queues must be a list of at least one queue, got a list"                                                       },
+    {"pools: {high: {queues: [a, b, a]}}\n",                         "1:24: pools.high.queues names \"a\" twice"                      },
+    {"pools: {high: {queues: ['a:2', b]}}\n",
+     "1:24: pools.high.queues has weights: they count only with balance_queues: weighted"                                             },
+    {"pools: {high: {balance_queues: weighted, queues: ['a:0']}}\n",
+     "1:51: pools.high.queues must be names of queues, with weights 1..1000 as in name:2, got "
+     "\"a:0\""                                                                                                                        },
+    {"pools: {high: {balance_queues: fair}}\n",
+     "1:32: pools.high.balance_queues must be one of strict, weighted, got \"fair\""                                                  },
+    {"pools: {high: {backoff: often}}\n",
+     "1:25: pools.high.backoff must be 1s..1h (doubling) or whole seconds up to 7d, one or a "
+     "list, got \"often\""                                                                                                            },
+    {"pools: {high: {backoff: 1h..1s}}\n",
+     "1:25: pools.high.backoff must be 1s..1h (doubling) or whole seconds up to 7d, one or a "
+     "list, got \"1h..1s\""                                                                                                           },
+    {"pools: {high: {backoff: [10, 1500ms]}}\n",
+     "1:30: pools.high.backoff must be 1s..1h (doubling) or whole seconds up to 7d, one or a "
+     "list, got \"1500ms\""                                                                                                           },
+    {"pools: {high: {backoff: []}}\n",
+     "1:25: pools.high.backoff must hold 1 to 32 waits, got 0"                                                                        },
+    {"pools: {'a b': {}}\n",
+     "1:9: \"a b\" is no name: pools are called by 1 to 100 of A-Z a-z 0-9 _ . { } -"                                                 },
+    {"pools: [high]\n",                                              "1:8: pools must be a map from names to options, got a list"     },
+    {"pools: {high: 3}\n",                                           "1:15: pools.high must be a map of options, got \"3\""           },
+    {"redis: here\n",                                                "1:8: redis must be a map of options, got \"here\""              },
+    {"[]\n",                                                         "1:1: the document must be a map of options, got a list"         },
+    {"redis: {url: 'http://:pw@h'}\n",
+     "1:14: redis.url must begin with redis:// or redis+unix:// or unix:"                                                             },
+    {"redis: {password: [s3cret]}\n",                                "1:19: redis.password must be text, got a list"                  },
+    {"log: {level: inof}\n",
+     "1:14: log.level must be one of error, warn, info, debug, got \"inof\": did you mean "
+     "\"info\"?"                                                                                                                      },
+    {"debug_jobs: ja\n",                                             "1:13: debug_jobs must be true or false, got \"ja\""             },
+    {"limits: {payload: 8M}\n",
+     "1:19: limits.payload must be a size such as 512, 64KiB or 8MiB, got \"8M\""                                                     },
+    {"limits: {payload: 1GiB}\n",
+     "1:19: limits.payload must be within 1KiB..512MiB, got \"1GiB\""                                                                 },
+    {"control: {listen: '9090'}\n",
+     "1:19: control.listen must be host:port, as in 127.0.0.1:9090 or [::1]:9090"                                                     },
+    {"control: {listen: '0.0.0.0:9090'}\n",
+     "1:19: control.listen can be reached from other machines, and its token would travel in "
+     "clear: listen on 127.0.0.1, or say control.insecure: true"                                                                      },
+    {"modules: [a, [b]]\n",                                          "1:14: modules must be a list of plain values, got a list"       },
+    {"modules: 'a,,b'\n",                                            "1:10: modules must be a list without empty items, got \"a,,b\"" },
+    {"modules: {a: b}\n",                                            "1:10: modules must be a list, got a map"                        },
+    {"jobs: {a: {}}\n",                                              "1:8: jobs.a needs a command, such as [php, import.php]"         },
+    {"jobs: {a: {command: php}}\n",
+     "1:21: jobs.a.command must be a list that begins with a program, such as [php, "
+     "import.php], got \"php\""                                                                                                       },
+    {"jobs: {a: {command: []}}\n",
+     "1:21: jobs.a.command must be a list that begins with a program, such as [php, "
+     "import.php], got a list"                                                                                                        },
+    {"jobs: {a: {command: [x], ok: [256]}}\n",
+     "1:31: jobs.a.ok must be exit statuses within 0..255, one or a list, got \"256\""                                                },
+    {"jobs: {a: {command: [x], env: {A: [s3cret]}}}\n",
+     "1:31: jobs.a.env must be a map from names to plain values, got a map"                                                           },
+    {"jobs: {'a b': {command: [x]}}\n",
+     "1:8: \"a b\" is no name: jobs are called by 1 to 200 of A-Z a-z 0-9 _ . \\ @ -"                                                 },
+    {"mysql: {pool: {min: 9, max: 3}}\n",                            "1:15: mysql.pool.min 9 is above mysql.pool.max 3"               },
+    {"grace: 1\ngrace: 2\n",                                         "2:1: \"grace\" stands here twice, first in line 1"              },
+    {"redis: {prefix: \"${NOBODY}\"}\n",
+     "1:17: the environment has no NOBODY: set it, or write ${NOBODY:-otherwise}"                                                     },
+    {"redis: {prefix: \"a${no-body}\"}\n",
+     "1:17: \"${no-body\" is no variable: write ${NAME}, ${NAME:-otherwise}, or $${ for the "
+     "characters themselves"                                                                                                          },
+    {"redis: {prefix: \"${HOME\"}\n",
+     "1:17: \"${HOME\" is no variable: write ${NAME}, ${NAME:-otherwise}, or $${ for the "
+     "characters themselves"                                                                                                          },
+    {"redis: {password: file:/no/such}\n",
+     "1:19: /no/such cannot be read: No such file or directory"                                                                       },
+    {"redis: {password: file:/dev/zero}\n",                          "1:19: /dev/zero cannot be read: File too large"                 },
+    {"lease: ${HOME}\n",
+     "1:8: lease must be a span of time such as 250ms, 10s or 1h30m, got something else from "
+     "outside this file"                                                                                                              },
+};
+
+START_TEST(each_error_names_place_fault_and_remedy)
+{
+    ck_assert_int_eq(load(wrong[_i].yaml, no_variables), MR_EINVAL);
+    ck_assert_ptr_null(config);
+    ck_assert_msg(errors.n_lines == 1, "%s\n%s", errors.lines[0], errors.lines[1]);
+    const char *line = strchr(errors.lines[0], ':');
+    ck_assert_str_eq(line + 1, wrong[_i].error);
+    done();
+}
+END_TEST
+
+START_TEST(all_errors_come_in_one_run)
+{
+    ck_assert_int_eq(load("lease: 1\nredsi: x\nlog: {level: 7, format: 8}\n"
+                          "pools: {a: {tries: -1}, b: {tries: x}}\n",
+                          no_variables),
+                     MR_EINVAL);
+    ck_assert_uint_eq(errors.n_lines, 6);
+    done();
+}
+END_TEST
+
+START_TEST(a_missing_file_is_said_so)
+{
+    ck_assert_int_eq(mr_config_load("/no/such.yaml", no_variables, &config, &errors), MR_EIO);
+    ck_assert_uint_eq(errors.n_lines, 1);
+    ck_assert_str_eq(errors.lines[0],
+                     "/no/such.yaml: cannot be read: No such file or directory");
+    done();
+}
+END_TEST
+
+START_TEST(a_socket_path_too_long_is_said_so)
+{
+    char yaml[256];
+
+    snprintf(yaml, sizeof(yaml), "runtime_dir: /%0*d\n", 100, 0);
+    ck_assert_int_eq(load(yaml, no_variables), MR_EINVAL);
+    ck_assert_ptr_nonnull(strstr(errors.lines[0],
+                                 ": the path of control.socket has 114 bytes, a unix socket's "
+                                 "at most 107: set control.socket or runtime_dir"));
+    done();
+}
+END_TEST
+
+START_TEST(variables_and_files_are_resolved_as_text)
+{
+    char secret[] = "/tmp/test_secret_XXXXXX", yaml[512];
+    const char *const environment[] = {"A=x: [y", "EMPTY=", "DIR=/tmp", NULL};
+    int fd = mkstemp(secret);
+
+    ck_assert_int_eq(write(fd, "p: {w}\r\n", 8), 8);
+    close(fd);
+    snprintf(yaml, sizeof(yaml),
+             "redis: {prefix: '<${A}|${NONE:-d}|${EMPTY:-e}|$${A}|$5>', password: file:%s,\n"
+             "        username: '${EMPTY}'}\n"
+             "email: {url: 'smtp://file:/x', password: 'file:${DIR}%s'}\n"
+             "storage: {path: 'file:///x'}\n",
+             secret, secret + 4);
+    load_good(yaml, environment);
+    unlink(secret);
+    ck_assert_str_eq(config->redis.prefix, "<x: [y|d|e|${A}|$5>");
+    ck_assert_str_eq(config->redis.password, "p: {w}");
+    ck_assert_ptr_null(config->redis.username);
+    ck_assert_str_eq(json_string_value(json_object_get(
+                         json_object_get(config->sections, "email"), "password")),
+                     "p: {w}");
+    ck_assert_str_eq(json_string_value(
+                         json_object_get(json_object_get(config->sections, "storage"), "path")),
+                     "file:///x");
+    done();
+}
+END_TEST
+
+START_TEST(the_environment_wins_over_the_file)
+{
+    const char *const environment[] = {"MILLRACE_REDIS_URL=redis://other",
+                                       "MILLRACE_REDIS_PASSWORD=a${b",
+                                       "MILLRACE_REDIS_CONNECT_TIMEOUT=1s",
+                                       "MILLRACE_LEASE=",
+                                       "MILLRACE_LOG_LEVEL=warn",
+                                       "MILLRACE_MODULES=/a.so, /b.so",
+                                       "MILLRACE_EMAIL_TLS=tls",
+                                       "MILLRACE_POOLS_US_EAST_1_PROCESSES=4",
+                                       "MILLRACE_POOLS_LOW_QUEUES=low,reports",
+                                       "MILLRACE_POOLS_LOW_MAX_WAIT=9s",
+                                       "MILLRACE_POOLS_LOW_BACKOFF=10,30",
+                                       "XMILLRACE_GRACE=1s",
+                                       NULL};
+
+    load_good("redis: {url: redis://one, prefix: p_}\nlease: 5s\n"
+              "pools: {us-east.1: {processes: 1, tries: 9}}\n",
+              environment);
+    ck_assert_str_eq(config->redis.url, "redis://other");
+    ck_assert_str_eq(config->redis.prefix, "p_");
+    ck_assert_str_eq(config->redis.password, "a${b");
+    ck_assert_uint_eq(config->redis.connect_timeout_ms, 1000);
+    ck_assert_uint_eq(config->lease_ms, 5000);
+    ck_assert_uint_eq(config->grace_ms, 30000);
+    ck_assert_int_eq(config->log.level, MR_LOG_WARN);
+    ck_assert_uint_eq(config->n_modules, 2);
+    ck_assert_str_eq(config->modules[1], "/b.so");
+    ck_assert_str_eq(
+        json_string_value(json_object_get(json_object_get(config->sections, "email"), "tls")),
+        "tls");
+    ck_assert_uint_eq(config->n_pools, 2);
+    ck_assert_uint_eq(mr_config_pool(config, "us-east.1")->processes, 4);
+    ck_assert_uint_eq(mr_config_pool(config, "us-east.1")->policy.tries, 9);
+    ck_assert_uint_eq(mr_config_pool(config, "low")->n_queues, 2);
+    ck_assert_uint_eq(mr_config_pool(config, "low")->max_wait_ms, 9000);
+    ck_assert_uint_eq(mr_config_pool(config, "low")->policy.n_backoff, 2);
+    done();
+}
+END_TEST
+
+START_TEST(millrace_pools_alone_makes_one_pool)
+{
+    const char *const environment[] = {"MILLRACE_POOLS=critical, high", "MILLRACE_PROCESSES=3",
+                                       "MILLRACE_CONCURRENCY=7", NULL};
+
+    load_good("pools: {other: {}}\n", environment);
+    ck_assert_uint_eq(config->n_pools, 1);
+    ck_assert_str_eq(config->pools[0].name, "critical");
+    ck_assert_uint_eq(config->pools[0].n_queues, 2);
+    ck_assert_str_eq(config->pools[0].queues[1], "high");
+    ck_assert_uint_eq(config->pools[0].processes, 3);
+    ck_assert_uint_eq(config->pools[0].concurrency, 7);
+    done();
+}
+END_TEST
+
+START_TEST(a_pools_own_variable_wins_over_the_common_one)
+{
+    const char *const environment[] = {"MILLRACE_POOLS_DEFAULT_PROCESSES=4",
+                                       "MILLRACE_PROCESSES=3", NULL};
+
+    load_good("", environment);
+    ck_assert_uint_eq(mr_config_pool(config, "default")->processes, 4);
+    done();
+}
+END_TEST
+
+static const struct {
+    const char *variable, *error;
+} wrong_variables[] = {
+    {"MILLRACE_LEASE=1s",              "MILLRACE_LEASE: lease must be within 2s..1h, got \"1s\""},
+    {"MILLRACE_REDIS_ULR=redis://x",
+     "MILLRACE_REDIS_ULR: no such option: did you mean MILLRACE_REDIS_URL?"                     },
+    {"MILLRACE_POOLS_HIGH_PROCESES=1",
+     "MILLRACE_POOLS_HIGH_PROCESES: no such option: write MILLRACE_POOLS_<NAME>_<OPTION>, as "
+     "in MILLRACE_POOLS_HIGH_PROCESSES"                                                         },
+    {"MILLRACE_POOLS_A_PROCESSES=x",
+     "MILLRACE_POOLS_A_PROCESSES: pools.a.processes must be a whole number, got \"x\""          },
+    {"MILLRACE_PROCESSES=3",
+     "MILLRACE_PROCESSES: there are 2 pools: say which, as in MILLRACE_POOLS_HIGH_PROCESSES"    },
+    {"MILLRACE_POOLS=a,b c",
+     "MILLRACE_POOLS: pools.a.queues must be names of queues, each 1 to 100 of A-Z a-z 0-9 _ . "
+     "{ } -, got \"a,b c\""                                                                     },
+    {"MILLRACE_REDIS_PREFIX=\xff",
+     "MILLRACE_REDIS_PREFIX: the text that belongs here is not valid UTF-8"                     },
+    {"MILLRACE_CONTROL_LISTEN=:9090",
+     "MILLRACE_CONTROL_LISTEN: control.listen must be host:port, as in 127.0.0.1:9090 or "
+     "[::1]:9090"                                                                               },
+};
+
+START_TEST(an_error_in_the_environment_names_the_variable)
+{
+    const char *const environment[] = {wrong_variables[_i].variable, NULL};
+
+    ck_assert_int_eq(load("pools: {a: {}, b: {}}\n", environment), MR_EINVAL);
+    ck_assert_uint_eq(errors.n_lines, 1);
+    ck_assert_str_eq(errors.lines[0], wrong_variables[_i].error);
+    done();
+}
+END_TEST
+
+START_TEST(variables_of_others_are_let_be)
+{
+    const char *const environment[] = {"MILLRACE_SOCKET=/x",
+                                       "MILLRACE_UUID=x",
+                                       "MILLRACE_PORT=tcp://10.0.0.1:9090",
+                                       "MILLRACE_PORT_9090_TCP_ADDR=10.0.0.1",
+                                       "MILLRACE_REDIS_SERVICE_HOST=10.0.0.1",
+                                       "MILLRACE_REDIS_PORT=tcp://10.0.0.1:6379",
+                                       "MILLRACE_SOMETHING_ELSE=1",
+                                       "MILLRACE_SMTP_URL=smtp://mail",
+                                       NULL};
+
+    load_good("email: {url: '${MILLRACE_SMTP_URL}'}\n", environment);
+    done();
+}
+END_TEST
+
+static struct mr_config *parse(const char *text, size_t len)
+{
+    struct mr_config *parsed = NULL;
+
+    enum mr_code code = mr_config_parse(text, len, "fd 5", &parsed, &errors);
+    ck_assert_msg(code == MR_OK, "%s", errors.n_lines ? errors.lines[0] : "?");
+    return parsed;
+}
+
+START_TEST(what_is_printed_reads_back_exactly)
+{
+    struct mr_buf once = {0}, twice = {0};
+
+    load_good(_i ? full : "", no_variables);
+    mr_config_print(config, true, &once);
+    struct mr_config *again = parse(once.at, once.len);
+    ck_assert(json_equal(again->values, config->values));
+    ck_assert(json_equal(again->sections, config->sections));
+    ck_assert_uint_eq(mr_config_compare(config, again, NULL), MR_CONFIG_SAME);
+    mr_config_print(again, true, &twice);
+    ck_assert_str_eq(once.at, twice.at);
+    mr_config_free(config);
+    config = again;
+    if (_i) {
+        check_root_of_full();
+        check_pools_of_full();
+    }
+    mr_buf_fini(&once);
+    mr_buf_fini(&twice);
+    done();
+}
+END_TEST
+
+START_TEST(no_secret_is_printed_for_people)
+{
+    static const char *const secrets[] = {"p%40ss", "a \\\"b", "t0ken", "s3cret", "pw"};
+    struct mr_buf out = {0};
+
+    load_good(full, no_variables);
+    mr_config_print(config, false, &out);
+    for (size_t i = 0; i < MR_COUNT(secrets); i++)
+        ck_assert_msg(!strstr(out.at, secrets[i]), "%s in\n%s", secrets[i], out.at);
+    ck_assert_ptr_nonnull(strstr(out.at, "  url: \"redis://u:***@h:6380/2\"\n"));
+    ck_assert_ptr_nonnull(strstr(out.at, "  url: \"smtp://me:***@mail:25\"\n"));
+    ck_assert_ptr_nonnull(strstr(out.at, "  token: \"***\"\n"));
+    mr_buf_fini(&out);
+    done();
+}
+END_TEST
+
+START_TEST(urls_hide_their_password_only)
+{
+    static const struct {
+        const char *url, *printed;
+    } rows[] = {
+        {"redis://h:6379/0",    "\"redis://h:6379/0\""   },
+        {"redis://user@h:6379", "\"redis://user@h:6379\""},
+        {"redis://:pw@h",       "\"redis://:***@h\""     },
+        {"redis://u:p@w/x@h/1", "\"redis://u:***@h/1\""  },
+        {"unix:/run/r.sock",    "\"unix:/run/r.sock\""   },
+    };
+    struct mr_buf out = {0};
+    char yaml[128], want[128];
+
+    snprintf(yaml, sizeof(yaml), "redis: {url: '%s'}\n", rows[_i].url);
+    snprintf(want, sizeof(want), "  url: %s\n", rows[_i].printed);
+    load_good(yaml, no_variables);
+    mr_config_print(config, false, &out);
+    ck_assert_msg(strstr(out.at, want) != NULL, "%s", out.at);
+    mr_buf_fini(&out);
+    done();
+}
+END_TEST
+
+START_TEST(nothing_is_resolved_where_a_worker_reads)
+{
+    static const char text[] = "redis: {prefix: '${HOME}', password: 'file:/no/such'}\n";
+
+    config = parse(text, strlen(text));
+    ck_assert_str_eq(config->redis.prefix, "${HOME}");
+    ck_assert_str_eq(config->redis.password, "file:/no/such");
+    done();
+}
+END_TEST
+
+static const struct {
+    const char *now;
+    unsigned change;
+    const char *names;
+    bool pool_a, pool_b;
+} changes[] = {
+    {"pools: {a: {}, b: {}}",                              MR_CONFIG_SAME,                     "",                  false, false},
+    {"pools: {b: {}, a: {tries: 3}}\nlease: 10000ms",      MR_CONFIG_SAME,                     "",                  false, false},
+    {"pools: {a: {processes: 9}, b: {}}",                  MR_CONFIG_LIVE,                     "pools.a.processes", false, false},
+    {"pools: {a: {tries: 9}, b: {}}",                      MR_CONFIG_WORKERS,                  "pools.a.tries",     true,  false},
+    {"pools: {a: {}, b: {}}\nredis: {prefix: x}",          MR_CONFIG_RESTART,                  "redis.prefix",      false,
+     false                                                                                                                      },
+    {"pools: {a: {}, b: {}}\njobs: {j: {command: [x]}}",   MR_CONFIG_WORKERS,                  "jobs",              true,  true },
+    {"pools: {a: {}, b: {}}\nemail: {password: x}",        MR_CONFIG_WORKERS,                  "email.password",    true,
+     true                                                                                                                       },
+    {"pools: {a: {}, b: {}}\nlease: 20s",                  MR_CONFIG_LIVE | MR_CONFIG_WORKERS, "lease",             true,
+     true                                                                                                                       },
+    {"pools: {a: {}, c: {}}\ngrace: 1s\ndebug_jobs: true", MR_CONFIG_LIVE | MR_CONFIG_WORKERS,
+     "grace, debug_jobs, pools.b, pools.c",                                                                         true,  false},
+};
+
+START_TEST(a_reload_knows_what_changed)
+{
+    struct mr_buf names = {0};
+
+    load_good(changes[_i].now, no_variables);
+    struct mr_config *now = config;
+    load_good("pools: {a: {}, b: {}}\n", no_variables);
+    ck_assert_uint_eq(mr_config_compare(config, now, &names), changes[_i].change);
+    ck_assert_str_eq(names.at ? names.at : "", changes[_i].names);
+    ck_assert_int_eq(mr_config_pool_changed(config, now, "a"), changes[_i].pool_a);
+    ck_assert_int_eq(mr_config_pool_changed(config, now, "b"), changes[_i].pool_b);
+    mr_config_free(now);
+    mr_buf_fini(&names);
+    done();
+}
+END_TEST
+
+START_TEST(the_documentation_names_options_and_variables)
+{
+    struct mr_buf docs = {0};
+
+    mr_config_docs(&docs);
+    ck_assert_ptr_nonnull(strstr(docs.at, "\nlease\n    life of an unrenewed lease"));
+    ck_assert_ptr_nonnull(strstr(docs.at, "span of time, 2s..1h; default 10s; "));
+    ck_assert_ptr_nonnull(strstr(docs.at, "MILLRACE_REDIS_CONNECT_TIMEOUT\n"));
+    ck_assert_ptr_nonnull(strstr(docs.at, "\npools.NAME.processes\n"));
+    ck_assert_ptr_nonnull(strstr(docs.at, "MILLRACE_POOLS_NAME_PROCESSES\n"));
+    ck_assert_ptr_nonnull(strstr(docs.at, "\njobs.NAME.command\n"));
+    mr_buf_fini(&docs);
+}
+END_TEST
+
+int main(void)
+{
+    const struct mr_test tests[] = {
+        {nothing_configured_is_one_pool_and_the_defaults, 0                        },
+        {everything_configured_arrives,                   0                        },
+        {modules_see_sections_with_units_and_defaults,    0                        },
+        {each_error_names_place_fault_and_remedy,         MR_COUNT(wrong)          },
+        {all_errors_come_in_one_run,                      0                        },
+        {a_missing_file_is_said_so,                       0                        },
+        {a_socket_path_too_long_is_said_so,               0                        },
+        {variables_and_files_are_resolved_as_text,        0                        },
+        {the_environment_wins_over_the_file,              0                        },
+        {millrace_pools_alone_makes_one_pool,             0                        },
+        {a_pools_own_variable_wins_over_the_common_one,   0                        },
+        {an_error_in_the_environment_names_the_variable,  MR_COUNT(wrong_variables)},
+        {variables_of_others_are_let_be,                  0                        },
+        {what_is_printed_reads_back_exactly,              2                        },
+        {no_secret_is_printed_for_people,                 0                        },
+        {urls_hide_their_password_only,                   5                        },
+        {nothing_is_resolved_where_a_worker_reads,        0                        },
+        {a_reload_knows_what_changed,                     MR_COUNT(changes)        },
+        {the_documentation_names_options_and_variables,   0                        },
+    };
+
+    return mr_suite_run("config", tests);
+}

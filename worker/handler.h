@@ -76,8 +76,12 @@ unsigned mr_job_max_tries(const struct mr_job *job); /* 0: unlimited */
 json_t *mr_job_data(struct mr_job *job, struct mr_err *err);
 const char *mr_job_raw(const struct mr_job *job,
                        size_t *out_len); /* the whole envelope's bytes */
+/* The bytes of `data` as they were pushed; "null" when there is none. */
+const char *mr_job_data_raw(const struct mr_job *job, size_t *out_len);
 uint64_t
 mr_job_deadline_ms(const struct mr_job *job); /* on the monotonic clock; UINT64_MAX when none */
+/* From cancel to the moment when the job counts as stuck and its process is replaced. */
+uint64_t mr_job_grace_ms(const struct mr_job *job);
 const char *mr_job_traceparent(const struct mr_job *job); /* "" when none */
 struct mr_host *mr_job_host(struct mr_job *job);
 void mr_job_set(struct mr_job *job, void *own); /* a pointer the handler keeps with the job */

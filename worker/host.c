@@ -172,9 +172,24 @@ const char *mr_job_raw(const struct mr_job *job, size_t *out_len)
     return d->envelope.raw.at;
 }
 
+const char *mr_job_data_raw(const struct mr_job *job, size_t *out_len)
+{
+    struct mr_bytes data = mr_delivery_of(job)->envelope.data;
+
+    if (!data.at)
+        data = mr_bytes_of("null");
+    *out_len = data.len;
+    return data.at;
+}
+
 uint64_t mr_job_deadline_ms(const struct mr_job *job)
 {
     return mr_delivery_of(job)->deadline_at_ms;
+}
+
+uint64_t mr_job_grace_ms(const struct mr_job *job)
+{
+    return mr_runner_cancel_grace_ms(mr_delivery_of(job)->runner);
 }
 
 const char *mr_job_traceparent(const struct mr_job *job)

@@ -83,6 +83,13 @@ struct mr_host *mr_runner_host(struct mr_runner *runner)
     return &runner->host;
 }
 
+uint64_t mr_runner_cancel_grace_ms(const struct mr_runner *runner)
+{
+    uint64_t grace_ms = runner->config->grace_ms;
+
+    return grace_ms < MR_CANCEL_GRACE_MS ? grace_ms : MR_CANCEL_GRACE_MS;
+}
+
 /* ---- a place is taken and given back ---- */
 
 static struct mr_delivery *take_place(struct mr_runner *r, const struct mr_address *address,
@@ -265,7 +272,6 @@ static void be_stuck(struct mr_runner *r, const struct mr_delivery *d)
 static void on_due(void *arg, struct mr_delivery *d)
 {
     struct mr_runner *r = arg;
-    uint64_t grace_ms = r->config->grace_ms;
 
     if (d->stop == MR_STOP_RELEASE)
         return; /* the worker leaves anyway, and this job is not to blame */
@@ -277,9 +283,7 @@ static void on_due(void *arg, struct mr_delivery *d)
     mr_recorder_place_timed_out(r->recorder, d->place);
     stop(d, MR_STOP_DEADLINE);
     if (!d->finished)
-        mr_deadlines_add(&r->deadlines, d,
-                         uv_now(r->loop) +
-                             (grace_ms < MR_CANCEL_GRACE_MS ? grace_ms : MR_CANCEL_GRACE_MS));
+        mr_deadlines_add(&r->deadlines, d, uv_now(r->loop) + mr_runner_cancel_grace_ms(r));
 }
 
 static void start_clock(struct mr_delivery *d)

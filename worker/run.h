@@ -63,5 +63,6 @@ void mr_runner_finish(struct mr_delivery *delivery, struct mr_outcome outcome);
 void mr_runner_enter(struct mr_delivery *delivery);
 void mr_runner_leave(struct mr_delivery *delivery);
 struct mr_host *mr_runner_host(struct mr_runner *runner);
+uint64_t mr_runner_cancel_grace_ms(const struct mr_runner *runner);
 
 #endif

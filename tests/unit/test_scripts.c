@@ -4,8 +4,9 @@
 #include "tests/support/scripts.h"
 #include "tests/support/suite.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define Q "queues:mail"
 #define LEASE Q ":lease:w-10:0"
@@ -155,6 +156,26 @@ START_TEST(fetch_takes_one_token_a_job_and_the_tokens_of_wakes)
     run_do("RPUSH " NOTIFY " 1 1 1 1 1 1");
     ck_assert_int_eq(fetch_one("2", "3"), 2);
     ck_assert_int_eq(run_do("LLEN " NOTIFY), 1);
+    close_redis();
+}
+END_TEST
+
+START_TEST(fetch_brings_no_payload_through_lua)
+{
+    static const char *const readers[] = {"lrange", "lindex", "lmove", "rpoplpush", "lpush"};
+    char wanted[64];
+
+    open_redis();
+    stock();
+    freeReplyObject(mr_redis_ask(&redis, "CONFIG RESETSTAT"));
+    ck_assert_int_eq(fetch_one("2", "0"), 2);
+    redisReply *stats = mr_redis_ask(&redis, "INFO commandstats");
+    ck_assert_ptr_nonnull(strstr(stats->str, "cmdstat_sort:"));
+    for (size_t i = 0; i < MR_COUNT(readers); i++) {
+        snprintf(wanted, sizeof(wanted), "cmdstat_%s:", readers[i]);
+        ck_assert_ptr_null(strstr(stats->str, wanted));
+    }
+    freeReplyObject(stats);
     close_redis();
 }
 END_TEST
@@ -685,6 +706,7 @@ int main(void)
         {a_queue_that_refuses_is_skipped_and_the_next_is_served,         (int)MR_COUNT(spoiled)  },
         {a_wrong_type_behind_the_first_queue_is_an_answer_not_an_error,  0                       },
         {fetch_takes_one_token_a_job_and_the_tokens_of_wakes,            0                       },
+        {fetch_brings_no_payload_through_lua,                            0                       },
         {fetch_without_the_right_to_sort_moves_one_by_one,               0                       },
         {woken_makes_a_lease_of_what_came_and_frees_the_wake_name,       0                       },
         {woken_gives_back_what_may_not_be_run,                           (int)MR_COUNT(unwelcome)},

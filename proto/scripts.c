@@ -3,11 +3,10 @@
 #include "proto/lua_sources.h"
 
 /* What the generator cannot know: how many words each script takes. */
-#define ROW(NAME, name, keys, more_keys, args, more_args)                                      \
-    [MR_SCRIPT_##                                                                              \
-        NAME] = {name, MR_LUA_##NAME, MR_LUA_##NAME##_SHA1, keys, more_keys, args, more_args}
-
 /* clang-format off */
+#define ROW(NAME, name, ...) \
+    [MR_SCRIPT_##NAME] = {name, MR_LUA_##NAME, MR_LUA_##NAME##_SHA1, __VA_ARGS__}
+
 static const struct mr_script_row rows[MR_SCRIPTS] = {
     /*                                keys, more, args, more */
     ROW(BACK, "back",                    3,    0,    1,    0),

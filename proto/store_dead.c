@@ -72,7 +72,10 @@ static void write_big_key(struct mr_buf *resp, const struct mr_queue_keys *keys,
 
 /* ---- dropping by age and number ---- */
 
-/* What a script of dead letters answers: a number, then ids of big letters, which are dropped here by their keys. */
+/*
+ * The scripts answer a number, then ids of big letters: their keys are not known there, so they
+ * are dropped from here.
+ */
 static void on_dropped(void *arg, enum mr_code code, const redisReply *reply)
 {
     struct step *step = arg;

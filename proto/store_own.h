@@ -26,16 +26,16 @@ struct mr_call {
     struct mr_buf resp;
     enum mr_script script; /* MR_SCRIPTS: a plain command */
     bool again;            /* NOSCRIPT: sent a second time already, or never to be */
-    bool on_lease; /* WRONGTYPE and its like mean that the lease was lost, not that somebody
-                              must look */
+    bool on_lease;         /* "no such key" and WRONGTYPE mean that the lease was lost */
     mr_answer_fn *fn;
     void *arg;
     struct mr_call *next;
 };
 
 /*
- * Starts a plain command, or an EVALSHA of script with so many keys and arguments; the caller writes exactly the words that
- * are missing to call->resp, and sends. A command's argc counts name, which may hold no blank. NULL: the store is not ready.
+ * Starts a plain command of argc words, name among them, or an EVALSHA of script with so many
+ * keys and arguments. The caller writes exactly the words that are missing to call->resp, and
+ * sends. NULL: the store is not ready.
  */
 struct mr_call *mr_call_command(struct mr_store *store, size_t argc, const char *name,
                                 mr_answer_fn *fn, void *arg);
@@ -45,8 +45,8 @@ struct mr_call *mr_call_script(struct mr_store *store, enum mr_script script, un
 enum mr_code mr_call_send(struct mr_call *call);
 void mr_call_fleet_key(struct mr_call *call, const char *what); /* as a word */
 /*
- * Adds the queue to the fleet's set, where those find it who keep house for queues. Nobody waits for the answer: every push
- * and registration says it again.
+ * Adds the queue to the fleet's set, where those find it who keep house for queues. Nobody
+ * waits for the answer: every push and registration says it again.
  */
 void mr_call_remember_queue(struct mr_store *store, const struct mr_queue_keys *keys);
 void mr_calls_fini(struct mr_store *store);

@@ -2,7 +2,7 @@
 -- dead: a job becomes a dead letter, byte for byte; at most two of the oldest letters make room.
 -- KEYS  1 lease list   2 dead zset   3 dead jobs hash
 -- ARGV  1 index in the lease   2 id   3 meta (JSON)   4 now (ms)   5 letters kept, 0 for no bound
--- Gives an array: the number dropped or -1 no longer ours, then ids of old big letters, whose keys it cannot name
+-- Gives an array: the number dropped, -1 no longer ours; then ids of old big letters, whose keys it cannot name
 local lease, dead, jobs = unpack(KEYS)
 local i, id, meta, now, max = unpack(ARGV)
 

@@ -1,0 +1,253 @@
+#include "dispatcher/blame.h"
+#include "tests/support/suite.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+
+enum { PLACES = 6, KILLED = SIGKILL, SEGV = SIGSEGV };
+
+#define EXITED(status) ((status) << 8)
+
+static struct mr_page page;
+static struct mr_blames blames;
+
+static void open_page(void)
+{
+    const struct mr_page_shape shape = {
+        .n_queues = 2, .n_names = 4, .n_places = PLACES, .n_threads = 2};
+    const char *const queues[] = {"high", "low"};
+    char worker[MR_WORKER_MAX];
+
+    mr_worker_make(worker, shape.n_names);
+    ck_assert_int_eq(mr_page_create_private(&shape, worker, "pool", queues, &page, NULL),
+                     MR_OK);
+    atomic_store(&page.header->state, MR_WORKER_SERVING);
+}
+
+static void close_page(void)
+{
+    mr_blames_fini(&blames);
+    mr_page_unmap(&page);
+}
+
+/* Place i runs the job at index i of lease 1 of queue 0. */
+static void run_places(unsigned n)
+{
+    atomic_store(&mr_page_lease_of(&page, 0, 1)->n, n);
+    for (unsigned i = 0; i < n; i++) {
+        page.places[i].k = 1;
+        page.places[i].index = i;
+        atomic_store(&page.places[i].state, MR_PLACE_RUNNING);
+    }
+}
+
+static void decide(int status, bool killed_by_us)
+{
+    const struct mr_death death = {.status = status, .killed_by_us = killed_by_us};
+
+    mr_blames_fini(&blames);
+    mr_blame_decide(&page, &death, &blames);
+}
+
+static void assert_only(uint32_t index, enum mr_outcome_kind outcome)
+{
+    ck_assert_uint_eq(blames.n_items, 1);
+    ck_assert_uint_eq(blames.items[0].queue, 0);
+    ck_assert_uint_eq(blames.items[0].k, 1);
+    ck_assert_uint_eq(blames.items[0].index, index);
+    ck_assert_int_eq(blames.items[0].outcome, outcome);
+}
+
+static const struct {
+    int status;
+    enum mr_worker_state state;
+} clean[] = {
+    {EXITED(0),  MR_WORKER_LEFT    },
+    {EXITED(75), MR_WORKER_DRAINING},
+    {EXITED(76), MR_WORKER_SERVING },
+    {-1,         MR_WORKER_LEFT    }, /* an orphan: its page says that it left */
+};
+
+START_TEST(nobody_is_blamed_for_an_exit_in_order)
+{
+    open_page();
+    run_places(3);
+    atomic_store(&page.current[0], 1);
+    atomic_store(&page.header->state, clean[_i].state);
+    decide(clean[_i].status, false);
+    ck_assert_uint_eq(blames.n_items, 0);
+    close_page();
+}
+END_TEST
+
+START_TEST(the_thread_that_crashed_names_the_culprit)
+{
+    open_page();
+    run_places(5);
+    atomic_store(&page.current[0], 0);
+    atomic_store(&page.header->crash_signal, SIGSEGV);
+    atomic_store(&page.header->crash_place, 3);
+    decide(SEGV, false);
+    assert_only(3, MR_OUTCOME_CRASHED);
+    struct mr_outcome outcome = mr_blame_outcome(&blames, &blames.items[0]);
+    ck_assert_str_eq(outcome.reason, "crashed: SIGSEGV");
+    mr_outcome_fini(&outcome);
+    close_page();
+}
+END_TEST
+
+START_TEST(an_orphans_crash_is_read_from_its_page)
+{
+    open_page();
+    run_places(5);
+    atomic_store(&page.header->crash_signal, SIGSEGV);
+    atomic_store(&page.header->crash_place, 2);
+    decide(-1, false);
+    assert_only(2, MR_OUTCOME_CRASHED);
+    ck_assert_str_eq(blames.cause, "SIGSEGV");
+    close_page();
+}
+END_TEST
+
+static const int unexplained[] = {KILLED, EXITED(1), EXITED(70), SIGTERM, -1};
+
+START_TEST(the_only_one_that_ran_did_it)
+{
+    open_page();
+    run_places(1);
+    decide(unexplained[_i], false);
+    assert_only(0, MR_OUTCOME_CRASHED);
+    close_page();
+}
+END_TEST
+
+START_TEST(parsing_counts_as_running)
+{
+    open_page();
+    run_places(1);
+    atomic_store(&page.places[0].state, MR_PLACE_PARSING);
+    decide(KILLED, false);
+    assert_only(0, MR_OUTCOME_CRASHED);
+    close_page();
+}
+END_TEST
+
+START_TEST(of_several_whose_code_the_loop_was_in_did_it)
+{
+    open_page();
+    run_places(4);
+    atomic_store(&page.current[0], 2);
+    decide(unexplained[_i], false);
+    assert_only(2, MR_OUTCOME_CRASHED);
+    close_page();
+}
+END_TEST
+
+START_TEST(otherwise_all_that_ran_are_suspects)
+{
+    open_page();
+    run_places(4);
+    atomic_store(&page.current[1], 2); /* threads are always inside of something */
+    decide(unexplained[_i], false);
+    ck_assert_uint_eq(blames.n_items, 4);
+    for (unsigned i = 0; i < 4; i++)
+        ck_assert_int_eq(blames.items[i].outcome, MR_OUTCOME_SUSPECT);
+    close_page();
+}
+END_TEST
+
+START_TEST(our_own_kill_blames_who_passed_his_deadline)
+{
+    open_page();
+    run_places(4);
+    page.places[3].timed_out = 1;
+    atomic_store(&page.current[0], 1);
+    decide(KILLED, true);
+    assert_only(3, MR_OUTCOME_TIMED_OUT);
+    close_page();
+}
+END_TEST
+
+START_TEST(our_own_kill_of_a_loop_that_stood_still_blames_who_held_it)
+{
+    open_page();
+    run_places(4);
+    atomic_store(&page.current[0], 1);
+    decide(KILLED, true);
+    assert_only(1, MR_OUTCOME_TIMED_OUT);
+    close_page();
+}
+END_TEST
+
+START_TEST(our_own_kill_at_the_end_of_a_drain_blames_nobody)
+{
+    open_page();
+    run_places(4);
+    atomic_store(&page.current[0], 1);
+    atomic_store(&page.header->state, MR_WORKER_DRAINING);
+    decide(KILLED, true);
+    ck_assert_uint_eq(blames.n_items, 0);
+    close_page();
+}
+END_TEST
+
+START_TEST(a_finished_job_is_not_running_any_more)
+{
+    open_page();
+    run_places(2);
+    atomic_store(&mr_page_lease_of(&page, 0, 1)->done[0], 1u << 0);
+    decide(KILLED, false);
+    assert_only(1, MR_OUTCOME_CRASHED);
+    close_page();
+}
+END_TEST
+
+START_TEST(a_verdict_that_may_not_have_arrived_is_lost_without_a_crash)
+{
+    open_page();
+    run_places(2);
+    atomic_store(&page.places[0].state, MR_PLACE_FREE);
+    atomic_store(&page.places[1].state, MR_PLACE_FREE);
+    atomic_store(&mr_page_lease_of(&page, 0, 1)->settling[0], 1u << 1);
+    decide(KILLED, false);
+    assert_only(1, MR_OUTCOME_LOST);
+    close_page();
+}
+END_TEST
+
+START_TEST(an_address_out_of_bounds_is_not_believed)
+{
+    open_page();
+    run_places(4);
+    page.places[0].queue = 2;
+    page.places[1].k = 4;
+    page.places[2].index = MR_PAGE_BATCH;
+    atomic_store(&page.header->crash_place, 4000000);
+    atomic_store(&page.current[0], MR_PAGE_NOBODY - 1);
+    decide(SEGV, false);
+    assert_only(3, MR_OUTCOME_CRASHED);
+    close_page();
+}
+END_TEST
+
+int main(void)
+{
+    const struct mr_test tests[] = {
+        {nobody_is_blamed_for_an_exit_in_order,                       MR_COUNT(clean)      },
+        {the_thread_that_crashed_names_the_culprit,                   0                    },
+        {an_orphans_crash_is_read_from_its_page,                      0                    },
+        {the_only_one_that_ran_did_it,                                MR_COUNT(unexplained)},
+        {parsing_counts_as_running,                                   0                    },
+        {of_several_whose_code_the_loop_was_in_did_it,                MR_COUNT(unexplained)},
+        {otherwise_all_that_ran_are_suspects,                         MR_COUNT(unexplained)},
+        {our_own_kill_blames_who_passed_his_deadline,                 0                    },
+        {our_own_kill_of_a_loop_that_stood_still_blames_who_held_it,  0                    },
+        {our_own_kill_at_the_end_of_a_drain_blames_nobody,            0                    },
+        {a_finished_job_is_not_running_any_more,                      0                    },
+        {a_verdict_that_may_not_have_arrived_is_lost_without_a_crash, 0                    },
+        {an_address_out_of_bounds_is_not_believed,                    0                    },
+    };
+
+    return mr_suite_run("blame", tests);
+}

@@ -18,16 +18,26 @@ struct mr_link_options {
         url; /* redis://[user[:password]@]host[:port][/db], redis+unix:///path[?db=n], unix:/path */
     const char *username, *password; /* win over the url's; NULL when none */
     const char *name;                /* CLIENT SETNAME, for CLIENT LIST; NULL for none */
-    uint64_t connect_timeout_ms;     /* resolve + connect + handshake */
-    uint64_t
-        reply_timeout_ms; /* without any byte while a reply is owed: the connection is dropped */
-    bool want_client_id;  /* ask CLIENT ID in the handshake */
+    uint64_t connect_timeout_ms;     /* resolve + connect + handshake; 0: none */
+    /*
+     * So long without any byte while a reply is owed: the connection is dropped; 0: never. A
+     * connection that waits in BLMOVE needs more than it may block.
+     */
+    uint64_t reply_timeout_ms;
+    bool want_client_id; /* ask CLIENT ID in the handshake */
 };
 
+/* All callbacks of a link come from the loop, never from inside a call of yours, and may call everything below. */
 struct mr_link_events {
     void (*on_up)(
         void *arg); /* handshake answered: AUTH, SELECT, SETNAME. Nothing left before */
-    /* The connection is gone; every owed reply has come as NULL before. why is borrowed. Reconnecting goes on by itself. */
+    /*
+     * The connection is gone, or one more attempt to get one failed; every owed reply has come
+     * as NULL before. Reconnecting goes on by itself, so this may come every two seconds: log
+     * it at growing intervals. why is borrowed; its code says what kind: MR_EFAULT a person must
+     * act (password, database), MR_EREFUSED the server is not ready yet (LOADING, full of
+     * clients), MR_ETIMEDOUT silence, MR_EDOWN the rest.
+     */
     void (*on_down)(void *arg, const struct mr_err *why);
     void *arg;
 };
@@ -40,7 +50,7 @@ enum mr_code mr_link_new(uv_loop_t *loop, const struct mr_link_options *options,
                          const struct mr_link_events *events, struct mr_link **out,
                          struct mr_err *err);
 void mr_link_start(struct mr_link *link);
-/* Drops the connection (owed replies come as NULL, on_down is not called), then frees the link; on_stopped (may be NULL) runs last, from the loop. */
+/* Once. Drops the connection (owed replies come as NULL, on_down is not called), then frees the link; on_stopped (may be NULL) runs last; all that from the loop. */
 void mr_link_stop(struct mr_link *link, void (*on_stopped)(void *arg), void *arg);
 
 /*
@@ -53,7 +63,7 @@ enum mr_code mr_link_send(struct mr_link *link, const char *resp, size_t len, mr
 enum mr_code mr_link_command(struct mr_link *link, mr_reply_fn *fn, void *arg, int argc,
                              const char *const *argv, const size_t *lens);
 void mr_link_flush(struct mr_link *link); /* writes now rather than at the end of the turn */
-/* Drops the connection as if it had broken: why goes to on_down; reconnects. Used when a reply shows the wrong server (READONLY). */
+/* Drops the connection as if it had broken: down at once, NULL replies and on_down(why) at the turn's end; reconnects. Used when a reply shows the wrong server (READONLY). */
 void mr_link_drop(struct mr_link *link, const char *why);
 bool mr_link_is_up(const struct mr_link *link);
 long long mr_link_client_id(const struct mr_link *link); /* 0 when not up or not asked */

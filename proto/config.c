@@ -66,11 +66,13 @@ static json_t *usual_runtime_dir(const char *const *environment)
 {
     const char *xdg = mr_config_variable(environment, "XDG_RUNTIME_DIR");
 
+    json_t *dir = NULL;
+
     if (geteuid() == 0)
         return json_string("/run/millrace");
-    if (xdg && *xdg)
-        return json_sprintf("%s/millrace", xdg);
-    return json_sprintf("/tmp/millrace-%u", (unsigned)geteuid());
+    if (xdg && *xdg == '/')
+        dir = json_sprintf("%s/millrace", xdg); /* NULL when it is no UTF-8 */
+    return dir ? dir : json_sprintf("/tmp/millrace-%u", (unsigned)geteuid());
 }
 
 static void add_paths(json_t *values, const char *const *environment)
@@ -81,7 +83,9 @@ static void add_paths(json_t *values, const char *const *environment)
                              json_string_value(json_object_get(values, "runtime_dir"))));
 }
 
-/* Where the option was written; the whole document where it was not. name has at most one dot. */
+/*
+ * Where the option was written; the whole document where it was not. name has at most one dot.
+ */
 static struct mr_place place_of(const struct load *load, const char *name)
 {
     size_t len = strcspn(name, ".");

@@ -49,8 +49,7 @@ struct mr_config {
         enum mr_log_level level;
         enum mr_log_format format;
     } log;
-    char *
-        runtime_dir; /* pages, lock, control socket; default /run/millrace or $XDG_RUNTIME_DIR/millrace */
+    char *runtime_dir;    /* pages, lock, control socket */
     char *worker_program; /* NULL: found beside the dispatcher */
     char **modules;       /* the user's own shared modules */
     unsigned n_modules;
@@ -58,25 +57,39 @@ struct mr_config {
     struct {
         uint64_t keep_ms, max;
     } dead;
-    json_t *
-        sections; /* object: "email", "sms", "jobs", ... as modules see them, checked, defaults filled in, secrets resolved; spans end in _ms, sizes in _bytes */
+    /*
+     * An object: "email", "jobs", "mysql", ... as modules see them: checked, defaults filled in,
+     * secrets resolved; spans end in _ms, sizes in _bytes. Without any default, a section
+     * that was not configured is missing (sms, payment, storage, reports, jobs).
+     */
+    json_t *sections;
     json_t *values; /* every option as checked; print and compare read it */
 };
 
 /*
- * Reads path (NULL: no file), then the environment over it (MILLRACE_*, environ-like array, NULL-ended), expands
- * ${VAR}, ${VAR:-x} and file: secrets, checks everything. MR_EINVAL with all errors found; out untouched then.
+ * Reads path (NULL: no file), then the environment over it (MILLRACE_*, environ-like array,
+ * NULL-ended), expands ${VAR}, ${VAR:-x} and file: secrets, checks everything. MR_EINVAL with
+ * all errors found; out untouched then.
  */
 enum mr_code mr_config_load(const char *path, const char *const *environment,
                             struct mr_config **out, struct mr_config_errors *errors);
-/* The same from bytes already read (the worker's fd 5): resolved text, nothing is expanded, no environment. */
+/*
+ * The same from bytes already read (the worker's fd 5): resolved text, nothing is expanded, no
+ * environment.
+ */
 enum mr_code mr_config_parse(const char *text, size_t len, const char *name,
                              struct mr_config **out, struct mr_config_errors *errors);
 void mr_config_free(struct mr_config *config);
 
-/* The whole configuration as YAML that mr_config_parse reads back. secrets false: each secret prints as "***". */
+/*
+ * The whole configuration as YAML that mr_config_parse reads back. secrets false: each secret
+ * prints as "***".
+ */
 void mr_config_print(const struct mr_config *config, bool secrets, struct mr_buf *out);
-/* Every option with type, default, bounds and doc line, as text for people (`workerctl config docs`, the man page). */
+/*
+ * Every option with type, default, bounds and doc line, as text for people (`workerctl config
+ * docs`, the man page).
+ */
 void mr_config_docs(struct mr_buf *out);
 
 /* What a reload has to do. */
@@ -86,7 +99,10 @@ enum mr_config_change {
     MR_CONFIG_WORKERS = 2, /* the workers of the pools named must be replaced */
     MR_CONFIG_RESTART = 4  /* only at the next start of the dispatcher */
 };
-/* The changes between two configurations, or-ed; changed (may be NULL) gets a line of the changed options' names. */
+/*
+ * The changes between two configurations, or-ed; changed (may be NULL) gets a line of the
+ * changed options' names.
+ */
 unsigned mr_config_compare(const struct mr_config *old, const struct mr_config *now,
                            struct mr_buf *changed);
 /* Whether the workers of this pool must be replaced between the two. */

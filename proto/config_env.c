@@ -184,7 +184,10 @@ static bool is_spelled(const char *word, const char *option)
     return same;
 }
 
-/* Sets root's option of that dotted name; where a group on the way is no map, its own complaint comes later. */
+/*
+ * Sets root's option of that dotted name; where a group on the way is no map, its own
+ * complaint comes later.
+ */
 static void put_option(struct mr_yaml *root, const char *option, const char *variable,
                        const char *value)
 {
@@ -220,7 +223,10 @@ static bool set_option(struct mr_yaml *root, const struct setting *s)
     return false;
 }
 
-/* The pool that is spelled so in the tree, or else the same in lower case. Owned by the caller. */
+/*
+ * The pool that is spelled so in the tree, or else the same in lower case. Owned by the
+ * caller.
+ */
 static char *pool_of(const struct mr_yaml *pools, const char *spelled)
 {
     for (size_t i = 0; pools && i < pools->n_items && pools->type == MR_YAML_MAP; i++)
@@ -243,7 +249,10 @@ static void put_pool_option(struct mr_yaml *root, const char *pool, const char *
         mr_yaml_put_variable(map, option, variable, value);
 }
 
-/* "POOLS_HIGH_MAX_WAIT": the longest option that ends it counts, what stands before is the pool. */
+/*
+ * "POOLS_HIGH_MAX_WAIT": the longest option that ends it counts, what stands before is the
+ * pool.
+ */
 static bool set_pool_option(struct mr_yaml *root, const struct setting *s)
 {
     const char *rest = s->word + strlen("POOLS_");
@@ -310,7 +319,9 @@ static void complain_of_unknown(const struct setting *s, struct mr_config_errors
         free(names[--n]);
 }
 
-/* MILLRACE_POOLS=a,b: instead of the file's pools one that is named a and serves these queues. */
+/*
+ * MILLRACE_POOLS=a,b: instead of the file's pools one that is named a and serves these queues.
+ */
 static void set_one_pool(struct mr_yaml *root, const char *queues)
 {
     size_t len = strcspn(queues, ",:");

@@ -6,19 +6,24 @@
 #include "proto/config_errors.h"
 #include "proto/yaml.h"
 
-/* The value of a variable, borrowed from environment ("NAME=value", NULL-ended; NULL is empty); NULL if not set. */
+/*
+ * The value of a variable, borrowed from environment ("NAME=value", NULL-ended; NULL is
+ * empty); NULL if not set.
+ */
 const char *mr_config_variable(const char *const *environment, const char *name);
 
 /*
- * Resolves ${VAR} and ${VAR:-otherwise} in every scalar below root, then a whole scalar file:/path to what that
- * file holds, less one line end. $${ stays as ${. What is resolved is text: it is never read as YAML.
+ * Resolves ${VAR} and ${VAR:-otherwise} in every scalar below root, then a whole scalar
+ * file:/path to what that file holds, less one line end. $${ stays as ${. What is resolved is
+ * text: it is never read as YAML.
  */
 void mr_config_expand(struct mr_yaml *root, const char *const *environment,
                       struct mr_config_errors *errors);
 
 /*
- * Sets what MILLRACE_* variables say in root; empty ones say nothing. A variable that is nearly one of ours is an
- * error; others are let be, and so is what text, the file, speaks of itself.
+ * Sets what MILLRACE_* variables say in root; empty ones say nothing. A variable that is
+ * nearly one of ours is an error; others are let be, and so is what text, the file, speaks of
+ * itself.
  */
 void mr_config_overlay(struct mr_yaml *root, const char *const *environment, const char *text,
                        struct mr_config_errors *errors);

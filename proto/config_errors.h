@@ -10,7 +10,10 @@ struct mr_config_errors {
     unsigned n_lines;
 };
 
-/* Where something was written. line 0: origin alone says it (the name of an environment variable). */
+/*
+ * Where something was written. line 0: origin alone says it (the name of an environment
+ * variable).
+ */
 struct mr_place {
     const char *origin; /* borrowed */
     unsigned line, column;

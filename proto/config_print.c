@@ -22,7 +22,10 @@ static void document_reload(const struct mr_option *row, struct mr_buf *out)
         mr_buf_text(out, "; a reload takes effect at once");
 }
 
-/* before ("pools.NAME.") stands before the option's name; variables say whether the environment can set it. */
+/*
+ * before ("pools.NAME.") stands before the option's name; variables say whether the
+ * environment can set it.
+ */
 static void document_row(const struct mr_option *row, const char *before, bool variables,
                          struct mr_buf *out)
 {

@@ -90,6 +90,16 @@ static void complain_of_unknown(struct walk *walk, const char *group,
     mr_buf_fini(&known);
 }
 
+/* "redis.url: x" is how we name an option, not how a file writes it. */
+static void complain_of_dots(struct walk *walk, const struct mr_yaml *node)
+{
+    size_t len = strcspn(node->key, ".");
+
+    mr_config_errors_add(walk->errors, node->key_at,
+                         "\"%s\" is not a key: did you mean %.*s: {%s: ...}?", node->key,
+                         (int)len, node->key, node->key + len + 1);
+}
+
 static void read_row(struct walk *walk, const struct mr_option *row, const struct mr_yaml *node)
 {
     if (mr_yaml_is_absent(node))
@@ -124,10 +134,13 @@ static void read_group(struct walk *walk, const char *group, const struct mr_yam
         const struct mr_yaml *member = node->items[i];
         char *name = join(group, member->key);
         const struct mr_option *row = find_row(walk->table, name);
+        bool opens_group = is_group(walk->table, name);
 
-        if (row)
+        if ((row || opens_group) && strchr(member->key, '.'))
+            complain_of_dots(walk, member);
+        else if (row)
             read_row(walk, row, member);
-        else if (is_group(walk->table, name))
+        else if (opens_group)
             read_group(walk, name, member);
         else
             complain_of_unknown(walk, group, member);
@@ -204,7 +217,10 @@ void mr_options_empty(const struct mr_option_table *table, void *base)
             table->rows[i].type->empty(&table->rows[i], base);
 }
 
-/* Copies the first word of a dotted name into word; gives what follows its dot, NULL at the end. */
+/*
+ * Copies the first word of a dotted name into word; gives what follows its dot, NULL at the
+ * end.
+ */
 static const char *first_word(const char *name, char word[WORD_MAX])
 {
     size_t len = strcspn(name, ".");
@@ -260,7 +276,10 @@ static void print_key(struct mr_buf *out, unsigned depth, const char *key, size_
     free(text);
 }
 
-/* The heads of the groups that row's name opens and last's has not; gives the name's last word. */
+/*
+ * The heads of the groups that row's name opens and last's has not; gives the name's last
+ * word.
+ */
 static const char *print_heads(const char *name, const char *last, unsigned *depth,
                                struct mr_buf *out)
 {

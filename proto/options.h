@@ -93,11 +93,16 @@ json_t *mr_options_get(const json_t *values, const char *name);
 /* Takes value; NULL sets nothing. */
 void mr_options_set(json_t *values, const char *name, json_t *value);
 
-/* As YAML that mr_options_read reads back to the same values; secrets false: secrets as "***". */
+/*
+ * As YAML that mr_options_read reads back to the same values; secrets false: secrets as "***".
+ */
 void mr_options_print(const struct mr_option_table *table, const json_t *values, bool secrets,
                       unsigned depth, struct mr_buf *out);
 
-/* The values that have no field, as modules see them: names end in their type's suffix. A new reference. */
+/*
+ * The values that have no field, as modules see them: names end in their type's suffix. A new
+ * reference.
+ */
 json_t *mr_options_sections(const struct mr_option_table *table, const json_t *values);
 
 /* For types: "<path> must be <what>, got <value>"; a secret's value is not shown. */
@@ -106,8 +111,9 @@ void mr_option_complain(const struct mr_option_site *site, const char *what);
 void mr_option_complain_meant(const struct mr_option_site *site, const char *what,
                               const char *meant);
 /*
- * For types that are lists: a list of scalars, or one scalar cut at its commas. read_item makes each value (NULL
- * after a complaint) and is given the item's own place. A new reference, or NULL after complaints.
+ * For types that are lists: a list of scalars, or one scalar cut at its commas. read_item
+ * makes each value (NULL after a complaint) and is given the item's own place. A new
+ * reference, or NULL after complaints.
  */
 json_t *mr_option_read_list(const struct mr_option_site *site,
                             json_t *(*read_item)(const struct mr_option_site *item,

@@ -2,7 +2,6 @@
 
 #include "proto/base/mem.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -59,41 +58,10 @@ static bool next_event(struct reader *r, yaml_event_t *event)
     return false;
 }
 
-static struct mr_yaml *new_node(enum mr_yaml_type type, struct mr_place at)
-{
-    struct mr_yaml *node = mr_zalloc(sizeof(*node));
-
-    node->type = type;
-    node->at = node->key_at = at;
-    return node;
-}
-
-void mr_yaml_free(struct mr_yaml *root)
-{
-    if (!root)
-        return;
-    for (size_t i = 0; i < root->n_items; i++)
-        mr_yaml_free(root->items[i]);
-    free(root->items);
-    free(root->key);
-    free(root->text);
-    free(root->variable);
-    free(root);
-}
-
-/* Takes item. Room grows by doubling: it is full whenever the count is a power of two. */
-static void append(struct mr_yaml *node, struct mr_yaml *item)
-{
-    if ((node->n_items & (node->n_items - 1)) == 0)
-        node->items = mr_realloc(node->items, (node->n_items ? node->n_items * 2 : 1) *
-                                                  sizeof(*node->items));
-    node->items[node->n_items++] = item;
-}
-
 static struct mr_yaml *read_scalar(struct reader *r, const yaml_event_t *event)
 {
     const char *text = (const char *)event->data.scalar.value;
-    struct mr_yaml *node = new_node(MR_YAML_SCALAR, place_of(r, event->start_mark));
+    struct mr_yaml *node = mr_yaml_new(MR_YAML_SCALAR, place_of(r, event->start_mark));
 
     if (strlen(text) != event->data.scalar.length)
         mr_config_errors_add(r->errors, node->at, "a NUL character cannot stand in a value");
@@ -134,10 +102,13 @@ static void refuse_anchor_and_tag(struct reader *r, const yaml_event_t *event)
 
 static struct mr_yaml *read_node(struct reader *r, const yaml_event_t *event, unsigned depth);
 
-/* Reads what follows up to the list's end. Like its kin it gives NULL when nothing behind can be read. */
+/*
+ * Reads what follows up to the list's end. Like its kin it gives NULL when nothing behind can
+ * be read.
+ */
 static struct mr_yaml *read_list(struct reader *r, struct mr_place at, unsigned depth)
 {
-    struct mr_yaml *list = new_node(MR_YAML_LIST, at);
+    struct mr_yaml *list = mr_yaml_new(MR_YAML_LIST, at);
     yaml_event_t event;
 
     while (next_event(r, &event)) {
@@ -149,7 +120,7 @@ static struct mr_yaml *read_list(struct reader *r, struct mr_place at, unsigned 
             return list;
         if (!item)
             break;
-        append(list, item);
+        mr_yaml_append(list, item);
     }
     mr_yaml_free(list);
     return NULL;
@@ -207,7 +178,7 @@ static struct mr_yaml *read_member(struct reader *r, const struct mr_yaml *map,
 
 static struct mr_yaml *read_map(struct reader *r, struct mr_place at, unsigned depth)
 {
-    struct mr_yaml *map = new_node(MR_YAML_MAP, at);
+    struct mr_yaml *map = mr_yaml_new(MR_YAML_MAP, at);
     yaml_event_t event;
 
     while (next_event(r, &event)) {
@@ -219,7 +190,7 @@ static struct mr_yaml *read_map(struct reader *r, struct mr_place at, unsigned d
             return map;
         if (!member)
             break;
-        append(map, member);
+        mr_yaml_append(map, member);
     }
     mr_yaml_free(map);
     return NULL;
@@ -233,7 +204,7 @@ static struct mr_yaml *read_node(struct reader *r, const yaml_event_t *event, un
         mr_config_errors_add(r->errors, at,
                              "aliases (*%.40s) are not read: write the value out",
                              (const char *)event->data.alias.anchor);
-        return new_node(MR_YAML_MAP, at);
+        return mr_yaml_new(MR_YAML_MAP, at);
     }
     if (depth > MR_YAML_DEPTH_MAX) {
         mr_config_errors_add(r->errors, at, "nested deeper than %d", MR_YAML_DEPTH_MAX);
@@ -255,26 +226,32 @@ static struct mr_yaml *read_node(struct reader *r, const yaml_event_t *event, un
 static struct mr_yaml *read_document(struct reader *r)
 {
     struct mr_yaml *root = NULL;
+    bool good = true, ended = false;
     yaml_event_t event;
 
-    while (next_event(r, &event)) {
-        yaml_event_type_t type = event.type;
-
-        if (type == YAML_DOCUMENT_START_EVENT && root) {
-            mr_config_errors_add(r->errors, place_of(r, event.start_mark),
-                                 "a second document begins here: one is enough");
-            type = YAML_NO_EVENT;
-        } else if (type != YAML_STREAM_START_EVENT && type != YAML_DOCUMENT_START_EVENT &&
-                   type != YAML_DOCUMENT_END_EVENT && type != YAML_STREAM_END_EVENT) {
+    while (good && !ended && next_event(r, &event)) {
+        switch (event.type) {
+        case YAML_STREAM_START_EVENT:
+        case YAML_DOCUMENT_END_EVENT:
+            break;
+        case YAML_STREAM_END_EVENT:
+            ended = true;
+            break;
+        case YAML_DOCUMENT_START_EVENT:
+            good = root == NULL;
+            if (!good)
+                mr_config_errors_add(r->errors, place_of(r, event.start_mark),
+                                     "a second document begins here: one is enough");
+            break;
+        default:
             root = read_node(r, &event, 1);
-            type = root ? type : YAML_NO_EVENT;
+            good = root != NULL;
+            break;
         }
         yaml_event_delete(&event);
-        if (type == YAML_NO_EVENT)
-            break;
-        if (type == YAML_STREAM_END_EVENT)
-            return root ? root : new_node(MR_YAML_MAP, (struct mr_place){r->name, 1, 1});
     }
+    if (ended)
+        return root ? root : mr_yaml_new(MR_YAML_MAP, (struct mr_place){r->name, 1, 1});
     mr_yaml_free(root);
     return NULL;
 }
@@ -303,128 +280,4 @@ enum mr_code mr_yaml_parse(const char *bytes, size_t len, const char *name,
     }
     *out = root;
     return MR_OK;
-}
-
-struct mr_yaml *mr_yaml_get(const struct mr_yaml *node, const char *key)
-{
-    if (!node || node->type != MR_YAML_MAP)
-        return NULL;
-    for (size_t i = 0; i < node->n_items; i++)
-        if (strcmp(node->items[i]->key, key) == 0)
-            return node->items[i];
-    return NULL;
-}
-
-bool mr_yaml_is_absent(const struct mr_yaml *node)
-{
-    if (!node)
-        return true;
-    return node->type == MR_YAML_SCALAR && node->plain &&
-           (node->text[0] == '\0' || strcmp(node->text, "~") == 0 ||
-            strcmp(node->text, "null") == 0);
-}
-
-void mr_yaml_describe(const struct mr_yaml *node, struct mr_buf *out)
-{
-    if (node->type == MR_YAML_LIST)
-        mr_buf_text(out, "a list");
-    else if (node->type == MR_YAML_MAP)
-        mr_buf_text(out, "a map");
-    else if (node->expanded)
-        mr_buf_text(out, "something else from outside this file");
-    else
-        mr_buf_printf(out, "\"%.60s\"", node->text);
-}
-
-void mr_yaml_drop(struct mr_yaml *map, const char *key)
-{
-    for (size_t i = 0; i < map->n_items; i++) {
-        if (strcmp(map->items[i]->key, key) != 0)
-            continue;
-        mr_yaml_free(map->items[i]);
-        map->n_items--;
-        /* The order stays; append counts on nothing but the number. */
-        memmove(map->items + i, map->items + i + 1, (map->n_items - i) * sizeof(*map->items));
-        return;
-    }
-}
-
-static struct mr_yaml *put(struct mr_yaml *map, const char *key, enum mr_yaml_type type)
-{
-    struct mr_yaml *node = new_node(type, map->at);
-
-    mr_yaml_drop(map, key);
-    node->key = mr_strdup(key);
-    append(map, node);
-    return node;
-}
-
-struct mr_yaml *mr_yaml_put_map(struct mr_yaml *map, const char *key)
-{
-    struct mr_yaml *member = mr_yaml_get(map, key);
-
-    if (mr_yaml_is_absent(member))
-        return put(map, key, MR_YAML_MAP);
-    return member->type == MR_YAML_MAP ? member : NULL;
-}
-
-void mr_yaml_put_variable(struct mr_yaml *map, const char *key, const char *variable,
-                          const char *text)
-{
-    struct mr_yaml *node = put(map, key, MR_YAML_SCALAR);
-
-    node->text = mr_strdup(text);
-    node->variable = mr_strdup(variable);
-    node->at = node->key_at = (struct mr_place){.origin = node->variable};
-}
-
-static bool is_simple_word(const char *text)
-{
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
-    static const char others[] = "0123456789-./@";
-    size_t first = strspn(text, letters);
-
-    for (size_t i = first; text[i]; i++)
-        if (!strchr(letters, text[i]) && !strchr(others, text[i]))
-            return false;
-    return first > 0 && strcmp(text, "null") != 0;
-}
-
-/* The code point at text, which is valid UTF-8, and its length. */
-static uint32_t decode(const unsigned char *text, size_t *len)
-{
-    static const unsigned char lead_mask[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-
-    *len = text[0] < 0x80 ? 1 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
-    uint32_t point = text[0] & lead_mask[*len];
-    for (size_t i = 1; i < *len; i++)
-        point = point << 6 | (text[i] & 0x3f);
-    return point;
-}
-
-/* What YAML refuses raw, or folds as a line break. */
-static bool must_escape(uint32_t point)
-{
-    return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x2028 ||
-           point == 0x2029 || point == 0xfeff || point == 0xfffe || point == 0xffff;
-}
-
-void mr_yaml_quote(struct mr_buf *out, const char *text)
-{
-    if (is_simple_word(text)) {
-        mr_buf_text(out, text);
-        return;
-    }
-    mr_buf_char(out, '"');
-    for (size_t len; *text; text += len) {
-        uint32_t point = decode((const unsigned char *)text, &len);
-
-        if (point == '"' || point == '\\')
-            mr_buf_printf(out, "\\%c", (char)point);
-        else if (must_escape(point))
-            mr_buf_printf(out, "\\u%04x", point);
-        else
-            mr_buf_add(out, text, len);
-    }
-    mr_buf_char(out, '"');
 }

@@ -33,9 +33,10 @@ struct mr_yaml {
 };
 
 /*
- * Reads one document; an empty one is an empty map. name ("millrace.yaml") is borrowed for the tree's
- * life. Refused, with all places found: bad syntax, duplicate keys, anchors, aliases and tags, keys
- * that are no plain text, NUL characters, more than one document, and what is over the limits above.
+ * Reads one document; an empty one is an empty map. name ("millrace.yaml") is borrowed for the
+ * tree's life. Refused, with all places found: bad syntax, duplicate keys, anchors, aliases
+ * and tags, keys that are no plain text, NUL characters, more than one document, and what is
+ * over the limits above.
  */
 enum mr_code mr_yaml_parse(const char *bytes, size_t len, const char *name,
                            struct mr_yaml **out, struct mr_config_errors *errors);
@@ -48,7 +49,14 @@ bool mr_yaml_is_absent(const struct mr_yaml *node);
 /* "a list", "a map", the quoted beginning of a scalar, or that it came from elsewhere. */
 void mr_yaml_describe(const struct mr_yaml *node, struct mr_buf *out);
 
-/* The member of that key, made a map if there is none or it says nothing; NULL if it is something else. */
+/* A value with nothing in it; both places are at. */
+struct mr_yaml *mr_yaml_new(enum mr_yaml_type type, struct mr_place at);
+/* Takes item, which has a key if node is a map. */
+void mr_yaml_append(struct mr_yaml *node, struct mr_yaml *item);
+/*
+ * The member of that key, made a map if there is none or it says nothing; NULL if it is
+ * something else.
+ */
 struct mr_yaml *mr_yaml_put_map(struct mr_yaml *map, const char *key);
 /* Sets the member of that key to text that came from an environment variable. */
 void mr_yaml_put_variable(struct mr_yaml *map, const char *key, const char *variable,
@@ -56,7 +64,10 @@ void mr_yaml_put_variable(struct mr_yaml *map, const char *key, const char *vari
 /* Takes the member of that key out, if there is one. */
 void mr_yaml_drop(struct mr_yaml *map, const char *key);
 
-/* Adds text as a scalar that reads back as exactly this text: plain where it is a simple word, else quoted. */
+/*
+ * Adds text as a scalar that reads back as exactly this text: plain where it is a simple word,
+ * else quoted.
+ */
 void mr_yaml_quote(struct mr_buf *out, const char *text);
 
 #endif

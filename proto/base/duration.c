@@ -51,7 +51,9 @@ static bool read_number(const char **at, uint64_t *out)
     return true;
 }
 
-/* The unit whose whole name stands at *at, letters up to the next digit or the end; n if none. */
+/*
+ * The unit whose whole name stands at *at, letters up to the next digit or the end; n if none.
+ */
 static size_t read_unit(const char **at, const struct unit *units, size_t n)
 {
     size_t len = strcspn(*at, "0123456789");

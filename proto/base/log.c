@@ -255,7 +255,9 @@ static void add_text_word(struct mr_buf *line, const struct word *word)
         add_quoted(line, word->value.at, word->value.len);
 }
 
-/* The members that every JSON line begins with; a word of the same name gets a `_` behind it. */
+/*
+ * The members that every JSON line begins with; a word of the same name gets a `_` behind it.
+ */
 static bool is_fixed_member(struct mr_bytes key)
 {
     static const char *const fixed[] = {"at", "level", "program", "pid", "event"};

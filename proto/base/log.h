@@ -16,19 +16,19 @@ enum mr_log_level mr_log_level(void);
  * event is a stable dotted name ("slot.exited"); format is "key=%s other=%u ...": one
  * key=conversion a word. log walks the format itself: a %s value is quoted and escaped when it
  * holds anything but plain printable characters, so that no value can forge a line or a JSON
- * member. Conversions: %s %d %u %ld %lu %lld %llu %zu %zd %x %c %p %f %g %.*s and PRIu64.
- * NULL strings are `-` and null. A JSON line begins with at, level, program, pid, event; a word
- * of that name gets a `_` behind it (pid_). Lines stay within PIPE_BUF: long values are cut, and
- * a word that does not fit is left out and `cut=true` said.
- * error: a person must act; warn: we recovered, something was lost; info: a state changed;
- * debug: one line per job. Never a payload, never a secret. One write(2) a line; a full pipe drops it.
+ * member. Conversions: %s %d %u %ld %lu %lld %llu %zu %zd %x %c %p %f %g %.*s and PRIu64. NULL
+ * strings are `-` and null. A JSON line begins with at, level, program, pid, event; a word of
+ * that name gets a `_` behind it (pid_). Lines stay within PIPE_BUF: long values are cut, and
+ * a word that does not fit is left out and `cut=true` said. error: a person must act; warn: we
+ * recovered, something was lost; info: a state changed; debug: one line per job. Never a
+ * payload, never a secret. One write(2) a line; a full pipe drops it.
  */
 void mr_log(enum mr_log_level level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /*
- * The same with words before those of the format, for whoever logs on behalf of an object (a job's name
- * and uuid). Their values are cut at 200 bytes; two of them always fit.
+ * The same with words before those of the format, for whoever logs on behalf of an object (a
+ * job's name and uuid). Their values are cut at 200 bytes; two of them always fit.
  */
 struct mr_log_word {
     const char *key, *value;

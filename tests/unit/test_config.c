@@ -63,6 +63,7 @@ START_TEST(nothing_configured_is_one_pool_and_the_defaults)
     ck_assert_uint_eq(pool->n_queues, 1);
     ck_assert_str_eq(pool->queues[0], "default");
     ck_assert_uint_eq(pool->weights[0], 1);
+    ck_assert_uint_eq(pool->max_wait_ms, 60000);
     ck_assert_uint_eq(pool->processes, 1);
     ck_assert_uint_eq(pool->concurrency, 10);
     ck_assert_uint_eq(pool->threads, 10);

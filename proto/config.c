@@ -322,6 +322,45 @@ void mr_config_free(struct mr_config *config)
     free(config);
 }
 
+static bool is_same(const json_t *a, const json_t *b)
+{
+    return a && b ? json_equal(a, b) : a == b;
+}
+
+/* value NULL: the option is absent afterwards. name has at most one dot. */
+static void put_back(json_t *values, const char *name, json_t *value)
+{
+    const char *dot = strchr(name, '.');
+    char *group = mr_strndup(name, dot ? (size_t)(dot - name) : 0);
+
+    if (value)
+        mr_options_set(values, name, json_incref(value));
+    else
+        json_object_del(dot ? json_object_get(values, group) : values, dot ? dot + 1 : name);
+    free(group);
+}
+
+void mr_config_keep(struct mr_config **config, const struct mr_config *running,
+                    struct mr_buf *kept)
+{
+    struct mr_config *now = *config;
+    json_t *values = json_deep_copy(now->values);
+
+    for (size_t i = 0; i < mr_config_table.n_rows; i++) {
+        const struct mr_option *row = &mr_config_table.rows[i];
+        json_t *old = mr_options_get(running->values, row->name);
+
+        if (!(row->flags & MR_CONFIG_RESTART) ||
+            is_same(old, mr_options_get(values, row->name)))
+            continue;
+        if (kept)
+            mr_buf_printf(kept, "%s%s", kept->len ? ", " : "", row->name);
+        put_back(values, row->name, old);
+    }
+    *config = new_config(now->source, values);
+    mr_config_free(now);
+}
+
 const struct mr_pool_config *mr_config_pool(const struct mr_config *config, const char *name)
 {
     for (unsigned i = 0; i < config->n_pools; i++)

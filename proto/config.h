@@ -108,6 +108,12 @@ unsigned mr_config_compare(const struct mr_config *old, const struct mr_config *
 /* Whether the workers of this pool must be replaced between the two. */
 bool mr_config_pool_changed(const struct mr_config *old, const struct mr_config *now,
                             const char *pool);
+/*
+ * Replaces config by one in which whatever only a restart may change is as in running; kept (may be NULL) gets a line of the
+ * names of those that differ. So a reload takes the rest, and new workers meet the dispatcher in the same Redis.
+ */
+void mr_config_keep(struct mr_config **config, const struct mr_config *running,
+                    struct mr_buf *kept);
 const struct mr_pool_config *mr_config_pool(const struct mr_config *config,
                                             const char *name); /* NULL: no such pool */
 

@@ -622,6 +622,30 @@ START_TEST(a_reload_knows_what_changed)
 }
 END_TEST
 
+START_TEST(what_needs_a_restart_is_kept_until_then)
+{
+    struct mr_buf names = {0}, text = {0};
+
+    load_good(
+        "redis: {url: \"redis://new/1\"}\ncontrol: {listen: \"127.0.0.1:9\"}\ngrace: 7s\n",
+        no_variables);
+    struct mr_config *now = config;
+    load_good("redis: {prefix: p_}\n", no_variables);
+    mr_config_keep(&now, config, &names);
+    ck_assert_str_eq(names.at, "redis.url, redis.prefix, control.listen");
+    ck_assert_str_eq(now->redis.url, "redis://127.0.0.1:6379/0");
+    ck_assert_str_eq(now->redis.prefix, "p_");
+    ck_assert_ptr_null(now->control.listen);
+    ck_assert_uint_eq(now->grace_ms, 7000);
+    mr_config_print(now, true, &text); /* what workers get */
+    ck_assert_ptr_null(strstr(text.at, "redis://new"));
+    mr_config_free(now);
+    mr_buf_fini(&names);
+    mr_buf_fini(&text);
+    done();
+}
+END_TEST
+
 START_TEST(the_documentation_names_options_and_variables)
 {
     struct mr_buf docs = {0};
@@ -658,6 +682,7 @@ int main(void)
         {urls_hide_their_password_only,                   5                        },
         {nothing_is_resolved_where_a_worker_reads,        0                        },
         {a_reload_knows_what_changed,                     MR_COUNT(changes)        },
+        {what_needs_a_restart_is_kept_until_then,         0                        },
         {the_documentation_names_options_and_variables,   0                        },
     };
 

@@ -1,24 +1,48 @@
 #include "dispatcher/dispatcher.h"
 
+#include "dispatcher/spawn.h"
 #include "proto/base/log.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* The old configuration stays; every line of what is wrong goes where a person looks. */
-static enum mr_code refuse(struct mr_dispatcher *d, const struct mr_config_errors *errors,
-                           struct mr_err *err)
+/* The old configuration stays; what is wrong goes where a person looks. */
+static enum mr_code refuse(struct mr_dispatcher *d, const char *lines, struct mr_err *err)
 {
-    struct mr_buf all = {0};
+    snprintf(d->reload_error, sizeof(d->reload_error), "%s", lines);
+    return mr_fail(err, MR_EINVAL, "%s", d->reload_error);
+}
+
+static enum mr_code refuse_all(struct mr_dispatcher *d, const struct mr_config_errors *errors,
+                               struct mr_err *err)
+{
+    struct mr_buf lines = {0};
 
     for (unsigned l = 0; l < errors->n_lines; l++) {
         mr_log_error("config.refused", "reason=%s", errors->lines[l]);
-        mr_buf_printf(&all, "%s%s", l ? "\n" : "", errors->lines[l]);
+        mr_buf_printf(&lines, "%s%s", l ? "\n" : "", errors->lines[l]);
     }
-    snprintf(d->reload_error, sizeof(d->reload_error), "%s", all.at ? all.at : "unreadable");
-    mr_buf_fini(&all);
-    return mr_fail(err, MR_EINVAL, "%s", d->reload_error);
+    refuse(d, lines.at ? lines.at : "unreadable", err);
+    mr_buf_fini(&lines);
+    return MR_EINVAL;
+}
+
+/* The worker program may have moved; without one the new configuration is of no use. */
+static enum mr_code find_worker(struct mr_dispatcher *d, const struct mr_config *now,
+                                struct mr_err *err)
+{
+    struct mr_err why;
+    char *program;
+
+    if (mr_spawn_find_worker(now->worker_program, &program, &why) != MR_OK) {
+        mr_log_error("config.refused", "reason=%s", why.text);
+        return refuse(d, why.text, err);
+    }
+    free(d->worker_program);
+    d->worker_program = program;
+    return MR_OK;
 }
 
 static void spread_to_parts(struct mr_dispatcher *d)
@@ -61,33 +85,45 @@ static void spread_to_pools(struct mr_dispatcher *d, const struct mr_config *old
     mr_fleet_set_config(d->fleet, d->config);
 }
 
-enum mr_code mr_dispatcher_reload(struct mr_dispatcher *d, struct mr_buf *changed,
-                                  struct mr_err *err)
+static void take(struct mr_dispatcher *d, struct mr_config *now, struct mr_buf *changed)
 {
-    struct mr_config_errors errors = {0};
-    struct mr_config *now = NULL, *old = d->config;
-    struct mr_buf names = {0};
-    enum mr_code code =
-        mr_config_load(d->config_path, (const char *const *)environ, &now, &errors);
+    struct mr_config *old = d->config;
+    struct mr_buf kept = {0};
 
-    if (code != MR_OK) {
-        code = refuse(d, &errors, err);
-        mr_config_errors_fini(&errors);
-        return code;
-    }
-    unsigned what = mr_config_compare(old, now, &names);
+    mr_config_compare(old, now, changed);
+    mr_config_keep(&now, old, &kept);
     d->config = now;
     d->reload_error[0] = '\0';
     spread_to_parts(d);
     spread_to_pools(d, old);
-    mr_log_info("config.reloaded", "changed=%s", names.len ? names.at : "nothing");
-    if (what & MR_CONFIG_RESTART)
-        mr_log_warn("config.restart_needed", "changed=%s hint=%s", names.at,
-                    "some of these take effect only when the dispatcher is started again");
+    mr_log_info("config.reloaded", "changed=%s", changed->len ? changed->at : "nothing");
+    if (kept.len)
+        mr_log_warn("config.restart_needed", "options=%s hint=%s", kept.at,
+                    "they wait until the dispatcher is started again");
+    mr_buf_fini(&kept);
+    mr_config_free(old);
+}
+
+enum mr_code mr_dispatcher_reload(struct mr_dispatcher *d, struct mr_buf *changed,
+                                  struct mr_err *err)
+{
+    struct mr_config_errors errors = {0};
+    struct mr_config *now = NULL;
+    struct mr_buf names = {0};
+
+    if (d->draining)
+        return mr_fail(err, MR_EBUSY, "the dispatcher is draining");
+    enum mr_code code =
+        mr_config_load(d->config_path, (const char *const *)environ, &now, &errors);
+    if (code != MR_OK)
+        code = refuse_all(d, &errors, err);
+    else if ((code = find_worker(d, now, err)) != MR_OK)
+        mr_config_free(now);
+    else
+        take(d, now, &names);
     if (changed)
         mr_buf_add(changed, names.at, names.len);
     mr_buf_fini(&names);
     mr_config_errors_fini(&errors);
-    mr_config_free(old);
-    return MR_OK;
+    return code;
 }

@@ -97,7 +97,7 @@ static const struct mr_option_type jobs = {
 };
 
 static const struct mr_option config_rows[] = {
-    {"redis.url", URL, AT(redis.url), "redis://127.0.0.1:6379/0", "redis://|redis+unix://|unix:", RESTART,
+    {"redis.url", &mr_config_redis_url, AT(redis.url), "redis://127.0.0.1:6379/0", NULL, RESTART,
      "where the queues are"},
     {"redis.prefix", TEXT, AT(redis.prefix), "", NULL, RESTART,
      "stands before every key, as in Laravel's database.redis.options.prefix"},

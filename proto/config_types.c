@@ -3,6 +3,7 @@
 #include "proto/base/duration.h"
 #include "proto/base/mem.h"
 #include "proto/config.h"
+#include "proto/redis_url.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -177,6 +178,48 @@ const struct mr_option_type mr_config_backoff = {
     .read = read_backoff,
     .print = print_backoff,
     .fill = fill_backoff,
+};
+
+/* A url is not shown where it is wrong: it may hold a password. */
+static json_t *read_redis_url(const struct mr_option_site *site)
+{
+    struct mr_redis_url url = {0};
+    struct mr_err err;
+
+    if (site->node->type != MR_YAML_SCALAR) {
+        mr_option_complain(site, "a url");
+        return NULL;
+    }
+    if (mr_redis_url_parse(site->node->text, &url, &err) != MR_OK) {
+        mr_config_errors_add(site->errors, site->node->at, "%s", err.text);
+        return NULL;
+    }
+    mr_redis_url_fini(&url);
+    return json_string(site->node->text);
+}
+
+static void print_redis_url(const json_t *value, bool secrets, struct mr_buf *out)
+{
+    mr_option_url.print(value, secrets, out);
+}
+
+static void fill_redis_url(const struct mr_option *row, const json_t *value, void *base)
+{
+    mr_option_url.fill(row, value, base);
+}
+
+static void empty_redis_url(const struct mr_option *row, void *base)
+{
+    mr_option_url.empty(row, base);
+}
+
+const struct mr_option_type mr_config_redis_url = {
+    .name =
+        "redis://[user[:password]@]host[:port][/db], redis+unix:///path[?db=n] or unix:/path",
+    .read = read_redis_url,
+    .print = print_redis_url,
+    .fill = fill_redis_url,
+    .empty = empty_redis_url,
 };
 
 static json_t *read_argument(const struct mr_option_site *site, const char *text)

@@ -4,10 +4,11 @@
 
 #include "proto/options.h"
 
-extern const struct mr_option_type mr_config_queues;   /* of struct mr_pool_config */
-extern const struct mr_option_type mr_config_backoff;  /* of struct mr_pool_config */
-extern const struct mr_option_type mr_config_command;  /* list of text, not empty */
-extern const struct mr_option_type mr_config_codes;    /* list of exit statuses */
-extern const struct mr_option_type mr_config_text_map; /* names to text */
+extern const struct mr_option_type mr_config_queues;    /* of struct mr_pool_config */
+extern const struct mr_option_type mr_config_backoff;   /* of struct mr_pool_config */
+extern const struct mr_option_type mr_config_redis_url; /* char * */
+extern const struct mr_option_type mr_config_command;   /* list of text, not empty */
+extern const struct mr_option_type mr_config_codes;     /* list of exit statuses */
+extern const struct mr_option_type mr_config_text_map;  /* names to text */
 
 #endif

@@ -8,7 +8,10 @@
 enum mr_log_level { MR_LOG_ERROR, MR_LOG_WARN, MR_LOG_INFO, MR_LOG_DEBUG };
 enum mr_log_format { MR_LOG_TEXT, MR_LOG_JSON };
 
-/* Once per process, before threads; program ("dispatcher") and the pid stand on every line. */
+/*
+ * At start, before threads, and again when a reload changes level or format; program
+ * ("dispatcher", borrowed for ever) and the pid stand on every line.
+ */
 void mr_log_open(const char *program, enum mr_log_level level, enum mr_log_format format);
 enum mr_log_level mr_log_level(void);
 

@@ -257,7 +257,10 @@ static const struct {
     {"redis: here\n",                                                "1:8: redis must be a map of options, got \"here\""              },
     {"[]\n",                                                         "1:1: the document must be a map of options, got a list"         },
     {"redis: {url: 'http://:pw@h'}\n",
-     "1:14: redis.url must begin with redis:// or redis+unix:// or unix:"                                                             },
+     "1:14: redis url: must begin with redis://, redis+unix:// or unix:"                                                              },
+    {"redis: {url: 'redis://:pw@h:port'}\n",
+     "1:14: redis url: port must be a number from 0 to 65535"                                                                         },
+    {"email: {url: 'mail:25'}\n",                                    "1:14: email.url must begin with smtp:// or smtps://"            },
     {"redis: {password: [s3cret]}\n",                                "1:19: redis.password must be text, got a list"                  },
     {"log: {level: inof}\n",
      "1:14: log.level must be one of error, warn, info, debug, got \"inof\": did you mean "

@@ -1,5 +1,6 @@
 #include "dispatcher/dispatcher.h"
 
+#include "dispatcher/notify.h"
 #include "dispatcher/orphans.h"
 #include "dispatcher/pages.h"
 #include "dispatcher/parts.h"
@@ -151,6 +152,17 @@ static void free_removed_pools(struct mr_dispatcher *d)
     d->n_pools = kept;
 }
 
+/* Ready for the service manager is "up and minding its pools"; what /ready says goes into the status line. */
+static void tell_service_manager(struct mr_dispatcher *d)
+{
+    struct mr_err why_not = {.text = "serving"};
+    char text[sizeof(why_not.text) + 32];
+
+    mr_dispatcher_is_ready(d, &why_not);
+    snprintf(text, sizeof(text), "WATCHDOG=1\nSTATUS=%s", why_not.text);
+    mr_notify(text);
+}
+
 static void on_tick(uv_timer_t *tick)
 {
     struct mr_dispatcher *d = tick->data;
@@ -164,6 +176,7 @@ static void on_tick(uv_timer_t *tick)
         mr_pool_look(d->pools[p], now_ms, late);
     free_removed_pools(d);
     mr_promote_set_fleet(d->promote, mr_fleet_size(d->fleet));
+    tell_service_manager(d);
     end_when_drained(d);
 }
 
@@ -221,6 +234,7 @@ int mr_dispatcher_run(struct mr_dispatcher *d)
 {
     mr_log_info("dispatcher.started", "host=%s runtime_dir=%s config=%s pools=%u", d->host,
                 d->runtime_dir, d->config->source, d->n_pools);
+    mr_notify("READY=1");
     uv_run(d->loop, UV_RUN_DEFAULT);
     mr_log_info("dispatcher.ended", "status=%d", d->status);
     return d->status;
@@ -245,6 +259,7 @@ void mr_dispatcher_drain(struct mr_dispatcher *d)
     if (d->draining)
         return;
     d->draining = true;
+    mr_notify("STOPPING=1");
     mr_log_info("dispatcher.draining", "grace_ms=%llu",
                 (unsigned long long)d->config->grace_ms);
     for (unsigned p = 0; p < d->n_pools; p++)

@@ -11,28 +11,34 @@
 /* The size of the first version of struct mr_handler: no module has less. */
 #define FIRST_SIZE (offsetof(struct mr_handler, cancel) + sizeof(void (*)(void)))
 
-/* ../jobs/ beside the folder of this program; false when /proc is not there. */
-static bool find_in_build_tree(const char *name, struct mr_buf *out)
+/* Where they lie in a build tree, seen from the worker's program and from a test's. */
+static const char *const build_tree[] = {"../jobs", "../../jobs"};
+
+/* The folder of this program; false when /proc is not there. */
+static bool find_home(char home[PATH_MAX])
 {
-    char program[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+    ssize_t n = readlink("/proc/self/exe", home, PATH_MAX - 1);
 
     if (n <= 0)
         return false;
-    program[n] = '\0';
-    char *slash = strrchr(program, '/');
-    if (!slash)
-        return false;
-    *slash = '\0';
-    mr_buf_clear(out);
-    mr_buf_printf(out, "%s/../jobs/%s.so", program, name);
-    return access(out->at, R_OK) == 0;
+    home[n] = '\0';
+    char *slash = strrchr(home, '/');
+    if (slash)
+        *slash = '\0';
+    return slash != NULL;
 }
 
 void mr_module_find(const char *name, struct mr_buf *out_path)
 {
-    if (find_in_build_tree(name, out_path))
-        return;
+    char home[PATH_MAX];
+    size_t n = find_home(home) ? MR_COUNT(build_tree) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        mr_buf_clear(out_path);
+        mr_buf_printf(out_path, "%s/%s/%s.so", home, build_tree[i], name);
+        if (access(out_path->at, R_OK) == 0)
+            return;
+    }
     mr_buf_clear(out_path);
     mr_buf_printf(out_path, "%s/%s.so", MR_MODULES_DIR, name);
 }

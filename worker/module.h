@@ -6,7 +6,7 @@
 #include "proto/base/str.h"
 #include "worker/handler.h"
 
-/* Where a module of our own is: beside this program in a build tree (../jobs/NAME.so), else where it is installed. */
+/* Where a module of our own is: near this program in a build tree (../jobs/NAME.so), else where it is installed. */
 void mr_module_find(const char *name, struct mr_buf *out_path);
 
 /*

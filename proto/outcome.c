@@ -1,6 +1,7 @@
 #include "proto/outcome.h"
 
 #include "proto/base/mem.h"
+#include "proto/base/str.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,24 +22,14 @@ static const char *const names[] = {
     [MR_OUTCOME_LOST] = "lost",
 };
 
-/* A cut never leaves half a UTF-8 character behind: dead letters are read as JSON. */
-static size_t whole_characters(const char *text, size_t len)
-{
-    while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
-        len--;
-    return len;
-}
-
 __attribute__((format(printf, 3, 0))) static struct mr_outcome
 make(enum mr_outcome_kind kind, int64_t after_ms, const char *format, va_list args)
 {
     char text[REASON_MAX + 5]; /* room to see whether the cut falls inside a character */
-    int len = vsnprintf(text, sizeof(text), format, args);
-    size_t kept = len > 0 ? (size_t)len : 0;
 
-    if (kept > REASON_MAX)
-        kept = whole_characters(text, REASON_MAX);
-    return (struct mr_outcome){kind, after_ms, mr_strndup(text, kept)};
+    if (vsnprintf(text, sizeof(text), format, args) < 0)
+        text[0] = '\0';
+    return (struct mr_outcome){kind, after_ms, mr_strndup(text, mr_str_cut(text, REASON_MAX))};
 }
 
 struct mr_outcome mr_outcome_done(void)

@@ -97,9 +97,9 @@ void mr_buf_printf(struct mr_buf *buf, const char *format, ...)
     buf->len += (size_t)len;
 }
 
-/* The length of the valid UTF-8 sequence at p (RFC 3629), 0 if there is none. */
-static size_t utf8_length(const unsigned char *p, size_t left)
+size_t mr_str_utf8(const char *at, size_t left)
 {
+    const unsigned char *p = (const unsigned char *)at;
     static const struct {
         unsigned char from, to, second_from, second_to, len;
     } rows[] = {
@@ -114,6 +114,8 @@ static size_t utf8_length(const unsigned char *p, size_t left)
         {0xf4, 0xf4, 0x80, 0x8f, 4},
     };
 
+    if (left == 0)
+        return 0;
     for (size_t r = 0; r < MR_COUNT(rows); r++) {
         if (p[0] < rows[r].from || p[0] > rows[r].to)
             continue;
@@ -133,7 +135,7 @@ void mr_buf_json(struct mr_buf *buf, const char *bytes, size_t len)
 {
     for (size_t i = 0; i < len;) {
         unsigned char c = (unsigned char)bytes[i];
-        size_t n = utf8_length((const unsigned char *)bytes + i, len - i);
+        size_t n = mr_str_utf8(bytes + i, len - i);
 
         if (c == '"' || c == '\\')
             mr_buf_printf(buf, "\\%c", c);
@@ -147,6 +149,17 @@ void mr_buf_json(struct mr_buf *buf, const char *bytes, size_t len)
             mr_buf_add(buf, bytes + i, n);
         i += n ? n : 1;
     }
+}
+
+size_t mr_str_cut(const char *text, size_t max)
+{
+    size_t len = strnlen(text, max + 1);
+
+    if (len <= max)
+        return len;
+    for (len = max; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80; len--)
+        ;
+    return len;
 }
 
 char *mr_buf_steal(struct mr_buf *buf)

@@ -40,6 +40,11 @@ char *mr_buf_steal(struct mr_buf *buf);
 /* The nearest of the n words for "did you mean", or NULL when none is near (Damerau-Levenshtein <= 1/3 of the length). */
 const char *mr_str_nearest(const char *word, const char *const *words, size_t n);
 
+/* The length of the valid UTF-8 sequence (RFC 3629) at at, where left bytes stand; 0 when there is none. */
+size_t mr_str_utf8(const char *at, size_t left);
+/* The length of text cut to at most max bytes, never inside a UTF-8 character. */
+size_t mr_str_cut(const char *text, size_t max);
+
 /* Names of queues and pools: [A-Za-z0-9_.{}-]{1,100}; of jobs: [A-Za-z0-9_.\@-]{1,200}. */
 bool mr_str_is_queue_name(struct mr_bytes name);
 bool mr_str_is_job_name(struct mr_bytes name);

@@ -131,6 +131,19 @@ static void check_pools(const struct load *load)
     }
 }
 
+/* A command says who runs it. What has neither may still say how long and how often the job is tried. */
+static bool makes_sense(json_t *job)
+{
+    const char *handler = json_string_value(json_object_get(job, "handler"));
+    bool command = json_object_get(job, "command") != NULL;
+
+    if (!handler && command)
+        json_object_set_new(job, "handler", json_string("exec"));
+    if (!handler)
+        return command || json_object_get(job, "tries") || json_object_get(job, "timeout");
+    return command || strcmp(handler, "exec") != 0;
+}
+
 static void check_jobs(const struct load *load)
 {
     const struct mr_yaml *nodes = mr_yaml_get(load->root, "jobs");
@@ -140,10 +153,8 @@ static void check_jobs(const struct load *load)
     json_object_foreach(json_object_get(load->values, "jobs"), name, job)
     {
         const struct mr_yaml *node = mr_yaml_get(nodes, name);
-        const char *handler = json_string_value(json_object_get(job, "handler"));
 
-        if (node && strcmp(handler, "exec") == 0 && !json_object_get(job, "command") &&
-            !mr_yaml_get(node, "command"))
+        if (!makes_sense(job) && node && !mr_yaml_get(node, "command"))
             mr_config_errors_add(load->errors, node->key_at,
                                  "jobs.%s needs a command, such as [php, import.php]", name);
     }

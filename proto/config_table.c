@@ -63,12 +63,13 @@ static const struct mr_option pool_rows[] = {
 const struct mr_option_table mr_pool_table = {pool_rows, MR_COUNT(pool_rows)};
 
 static const struct mr_option job_rows[] = {
-    {"handler", TEXT, TREE, "exec", NULL, WORKERS, "the handler that runs this job"},
+    {"handler", TEXT, TREE, NULL, NULL, WORKERS,
+     "the handler that runs this job (default: exec where there is a command, else the one of its name)"},
     {"command", &mr_config_command, TREE, NULL, NULL, WORKERS,
      "program and arguments; the job's data comes on its standard input"},
     {"ok", &mr_config_codes, TREE, "0", "0..255", WORKERS, "exit statuses that mean done"},
-    {"retry", &mr_config_codes, TREE, "75", "0..255", WORKERS,
-     "exit statuses that mean try again"},
+    {"retry", &mr_config_codes, TREE, NULL, "0..255", WORKERS,
+     "exit statuses that mean try again, and all others failed for good (default: every status that is not ok)"},
     {"timeout", MS, TREE, NULL, "1ms..30d", WORKERS,
      "deadline of one attempt (default: the pool's)"},
     {"tries", COUNT, TREE, NULL, "0..1000000", WORKERS,
@@ -146,7 +147,7 @@ static const struct mr_option config_rows[] = {
     {"dead.max", COUNT, AT(dead.max), "100000", "1..100000000", LIVE | WORKERS,
      "dead letters kept for each queue; the oldest go first"},
     {"jobs", &jobs, TREE, NULL, NULL, WORKERS,
-     "jobs by name that run a program"},
+     "jobs by name that run a program, or have a deadline and tries of their own"},
     {"email.url", URL, TREE, NULL, "smtp://|smtps://", WORKERS,
      "the mail server: smtp://host:port"},
     {"email.from", TEXT, TREE, NULL, NULL, WORKERS, "sender of mails that name none"},

@@ -181,6 +181,17 @@ START_TEST(everything_configured_arrives)
 }
 END_TEST
 
+START_TEST(a_job_without_a_command_may_have_its_own_policy)
+{
+    load_good("jobs: {email.send: {tries: 5, timeout: 5s}}\n", no_variables);
+    char *got = json_dumps(json_object_get(config->sections, "jobs"), JSON_SORT_KEYS);
+    ck_assert_str_eq(got,
+                     "{\"email.send\": {\"ok\": [0], \"timeout_ms\": 5000, \"tries\": 5}}");
+    free(got);
+    done();
+}
+END_TEST
+
 START_TEST(modules_see_sections_with_units_and_defaults)
 {
     load_good(full, no_variables);
@@ -191,7 +202,7 @@ START_TEST(modules_see_sections_with_units_and_defaults)
         "\"off\","
         "\"url\":\"smtp://"
         "me:pw@mail:25\"},\"jobs\":{\"App\\\\Jobs\\\\X\":{\"handler\":\"mine\","
-        "\"ok\":[0],\"retry\":[75]},\"import.csv\":{\"command\":[\"php\",\"a b\",\"\"],"
+        "\"ok\":[0]},\"import.csv\":{\"command\":[\"php\",\"a b\",\"\"],"
         "\"dir\":\"/srv\",\"env\":{\"TOKEN\":\"s3cret\"},\"handler\":\"exec\",\"ok\":[0,3],"
         "\"retry\":[75],\"timeout_ms\":300000,\"tries\":4}},\"mysql\":{\"host\":\"127.0.0.1\","
         "\"pool\":{\"max\":2,\"min\":1},\"port\":3306,\"tls\":\"off\"},\"reports\":{\"dir\":"
@@ -279,6 +290,8 @@ static const struct {
     {"modules: 'a,,b'\n",                                            "1:10: modules must be a list without empty items, got \"a,,b\"" },
     {"modules: {a: b}\n",                                            "1:10: modules must be a list, got a map"                        },
     {"jobs: {a: {}}\n",                                              "1:8: jobs.a needs a command, such as [php, import.php]"         },
+    {"jobs: {a: {handler: exec, tries: 2}}\n",
+     "1:8: jobs.a needs a command, such as [php, import.php]"                                                                         },
     {"jobs: {a: {command: php}}\n",
      "1:21: jobs.a.command must be a list that begins with a program, such as [php, "
      "import.php], got \"php\""                                                                                                       },
@@ -669,6 +682,7 @@ int main(void)
     const struct mr_test tests[] = {
         {nothing_configured_is_one_pool_and_the_defaults, 0                        },
         {everything_configured_arrives,                   0                        },
+        {a_job_without_a_command_may_have_its_own_policy, 0                        },
         {modules_see_sections_with_units_and_defaults,    0                        },
         {each_error_names_place_fault_and_remedy,         MR_COUNT(wrong)          },
         {all_errors_come_in_one_run,                      0                        },

@@ -16,6 +16,8 @@
 
 #define SUFFIX ".page"
 
+enum { SPARE_NAMES = 8 }; /* K = concurrency + 8 lease names for each queue */
+
 /* mkdir -p. What exists already is not an error here: the check of the whole path says what is wrong with it. */
 static void make_dirs(const char *dir)
 {
@@ -88,8 +90,8 @@ enum mr_code mr_pages_claim(const char *dir, int *out_lock_fd, struct mr_err *er
     return code;
 }
 
-enum mr_code mr_pages_create(const char *dir, const struct mr_page_shape *shape,
-                             struct mr_child *child, struct mr_err *err)
+static enum mr_code make_page(const char *dir, const struct mr_page_shape *shape,
+                              struct mr_child *child, struct mr_err *err)
 {
     mr_worker_make(child->worker, shape->n_names);
     char *path = mr_asprintf("%s/%s.%s" SUFFIX, dir, child->pool, child->worker);
@@ -103,6 +105,26 @@ enum mr_code mr_pages_create(const char *dir, const struct mr_page_shape *shape,
     }
     child->page_path = path;
     return mr_page_lock(child->page_fd, err);
+}
+
+enum mr_code mr_pages_make(const char *dir, const struct mr_pool_config *pool,
+                           struct mr_child **out, struct mr_err *err)
+{
+    const struct mr_page_shape shape = {.n_queues = pool->n_queues,
+                                        .n_names = pool->concurrency + SPARE_NAMES,
+                                        .n_places = pool->concurrency,
+                                        .n_threads = pool->threads};
+    struct mr_child *child =
+        mr_child_new(pool->name, NULL, (const char *const *)pool->queues, pool->n_queues);
+    enum mr_code code = make_page(dir, &shape, child, err);
+
+    if (code == MR_OK) {
+        *out = child;
+    } else {
+        mr_pages_drop(child);
+        mr_child_free(child);
+    }
+    return code;
 }
 
 /* "<pool>.<worker>.page": the pool may hold dots, the worker does not. False: no page of ours. */

@@ -4,7 +4,7 @@
 
 #include "dispatcher/child.h"
 #include "proto/base/err.h"
-#include "proto/page.h"
+#include "proto/config.h"
 
 #include <stdbool.h>
 
@@ -13,13 +13,15 @@
  */
 enum mr_code mr_pages_claim(const char *dir, int *out_lock_fd, struct mr_err *err);
 
-/* Draws the child's incarnation, makes its page `<pool>.<worker>.page` in dir and locks it on the worker's behalf. */
-enum mr_code mr_pages_create(const char *dir, const struct mr_page_shape *shape,
-                             struct mr_child *child, struct mr_err *err);
+/*
+ * A child of this pool: draws its incarnation, makes its page `<pool>.<worker>.page` in dir and locks it on the worker's behalf.
+ */
+enum mr_code mr_pages_make(const char *dir, const struct mr_pool_config *pool,
+                           struct mr_child **out, struct mr_err *err);
 
 /*
  * Looks at every page that a dispatcher before us left in dir. found takes each as a child: dead (its lock was free), or orphan
- * (it lives). The page of one may be lost (header NULL); then n_queues is 0. Call once, before the first create.
+ * (it lives). The page of one may be lost (header NULL); then n_queues is 0. Call once, before the first make.
  */
 enum mr_code mr_pages_adopt(const char *dir, void (*found)(void *arg, struct mr_child *child),
                             void *arg, struct mr_err *err);

@@ -4,6 +4,7 @@
 #include "dispatcher/ending.h"
 #include "dispatcher/orphans.h"
 #include "dispatcher/pages.h"
+#include "dispatcher/patience.h"
 #include "dispatcher/pool.h"
 #include "dispatcher/spawn.h"
 #include "proto/base/clock.h"
@@ -20,11 +21,9 @@ enum {
     READY_WAIT_MS = 10000, /* from spawn to 'r' */
     STOP_SLACK_MS = 5000,  /* beyond grace, before SIGKILL */
     HURRY_MS = 1000,
-    DIE_WAIT_MS = 10000,        /* after SIGKILL; then it is left to itself */
-    STUCK_LOOK_MS = 100,        /* how often we look whether the neighbours are through */
-    PROVEN_MS = 5000,           /* served so long: its end is no failure to start */
-    PATIENCE_MS = 24 * 3600000, /* for a neighbour without deadline, or a page that lies */
-    SPARE_NAMES = 8,            /* K = concurrency + 8 */
+    DIE_WAIT_MS = 10000, /* after SIGKILL; then it is left to itself */
+    STUCK_LOOK_MS = 100, /* how often we look whether the neighbours are through */
+    PROVEN_MS = 5000,    /* served so long: its end is no failure to start */
 };
 
 enum event {
@@ -110,49 +109,26 @@ static void on_registered(void *arg, enum mr_code code)
     handle(arg, code == MR_OK ? REGISTERED : REFUSED);
 }
 
-static enum mr_code make_child(struct mr_slot *slot, struct mr_err *err)
-{
-    const struct mr_pool_config *pool = mr_config_pool(owner(slot)->config, slot->pool->name);
-
-    if (!pool)
-        return mr_fail(err, MR_ENOTFOUND, "the pool left the configuration");
-    struct mr_page_shape shape = {
-        .n_queues = pool->n_queues,
-        .n_names = pool->concurrency + SPARE_NAMES,
-        .n_places = pool->concurrency,
-        .n_threads = pool->threads,
-    };
-    struct mr_child *child =
-        mr_child_new(pool->name, NULL, (const char *const *)pool->queues, pool->n_queues);
-    enum mr_code code = mr_pages_create(owner(slot)->runtime_dir, &shape, child, err);
-
-    if (code != MR_OK) {
-        mr_pages_drop(child);
-        mr_child_free(child);
-        return code;
-    }
-    slot->child = child;
-    return MR_OK;
-}
-
 static void begin(struct mr_slot *slot)
 {
-    struct mr_err err;
+    struct mr_dispatcher *dispatcher = owner(slot);
+    const struct mr_pool_config *pool = mr_config_pool(dispatcher->config, slot->pool->name);
+    struct mr_err err = {.text = "the pool left the configuration"};
 
     slot->served = slot->asked = slot->stuck = false;
     slot->status = 0;
     slot->generation = slot->pool->generation;
-    if (make_child(slot, &err) != MR_OK) {
+    if (!pool || mr_pages_make(dispatcher->runtime_dir, pool, &slot->child, &err) != MR_OK) {
         slot_log(MR_LOG_ERROR, slot, "no_page", "reason=%s", err.text);
         back_off(slot, MR_ENDING_FAILED);
         return;
     }
     enter(slot, MR_SLOT_REGISTERING);
-    mr_list_push_back(&owner(slot)->children, &slot->child->node);
-    mr_renew_register(owner(slot)->renew, slot->child, on_registered, slot);
+    mr_list_push_back(&dispatcher->children, &slot->child->node);
+    mr_renew_register(dispatcher->renew, slot->child, on_registered, slot);
 }
 
-/* Redis never heard of it, or is away: nothing to reap. The pool tries again when Redis is there. */
+/* Redis is away, or was away before every queue knew of it; what one of them knows, the audit finds. The pool tries again when Redis is there. */
 static void give_up(struct mr_slot *slot)
 {
     mr_dispatcher_forget(owner(slot), slot->child);
@@ -271,26 +247,10 @@ static void reap_unborn(struct mr_slot *slot)
     enter(slot, MR_SLOT_EMPTY);
 }
 
-/* When the last job that keeps its deadline must be through, or now when there is none. */
-static uint64_t neighbours_end_ms(const struct mr_slot *slot, bool *out_any)
+/* There is a process, and it has not been killed yet. */
+static bool is_running(const struct mr_slot *slot)
 {
-    const struct mr_page *page = &slot->child->page;
-    uint64_t now_ms = mr_clock_ms(), end_ms = now_ms;
-
-    *out_any = false;
-    for (uint32_t p = 0; p < page->shape.n_places; p++) {
-        const struct mr_page_place *place = &page->places[p];
-
-        if (atomic_load(&place->state) == MR_PLACE_FREE || place->timed_out)
-            continue;
-        uint64_t deadline_ms = place->deadline_at_ms;
-        if (deadline_ms == 0 || deadline_ms > now_ms + PATIENCE_MS)
-            deadline_ms = now_ms + PATIENCE_MS;
-        if (deadline_ms > end_ms)
-            end_ms = deadline_ms;
-        *out_any = true;
-    }
-    return end_ms;
+    return slot->process && !slot->child->killed_by_us;
 }
 
 /* Whether it did something, or lived long enough: its end is then no failure to start. */
@@ -306,18 +266,18 @@ static bool is_proven(const struct mr_slot *slot)
 static void let_leave(struct mr_slot *slot)
 {
     uint64_t slack_ms = owner(slot)->config->grace_ms + STOP_SLACK_MS;
-    bool any;
+    uint64_t now_ms = mr_clock_ms();
 
     slot->retiring = slot->retiring || is_proven(slot);
     enter(slot, MR_SLOT_DRAINING);
-    slot->kill_at_ms = neighbours_end_ms(slot, &any) + slack_ms;
-    arm(slot, slot->kill_at_ms - mr_clock_ms());
+    slot->kill_at_ms = mr_patience_until_ms(&slot->child->page, now_ms) + slack_ms;
+    arm(slot, slot->kill_at_ms - now_ms);
 }
 
 /* One job ignores its deadline: its neighbours may finish theirs, then the process is killed for it. */
 static void wait_for_neighbours(struct mr_slot *slot)
 {
-    bool any;
+    uint64_t now_ms = mr_clock_ms();
 
     slot->retiring = true;
     if (slot->asked) /* then the grace we gave counts for all */
@@ -325,9 +285,10 @@ static void wait_for_neighbours(struct mr_slot *slot)
     if (slot->state != MR_SLOT_DRAINING)
         enter(slot, MR_SLOT_DRAINING);
     slot->stuck = true;
-    slot->kill_at_ms = neighbours_end_ms(slot, &any) + owner(slot)->config->grace_ms;
+    slot->kill_at_ms =
+        mr_patience_until_ms(&slot->child->page, now_ms) + owner(slot)->config->grace_ms;
     slot_log(MR_LOG_WARN, slot, "stuck", "wait_ms=%llu",
-             (unsigned long long)(slot->kill_at_ms - mr_clock_ms()));
+             (unsigned long long)(slot->kill_at_ms - now_ms));
     arm(slot, STUCK_LOOK_MS);
 }
 
@@ -352,6 +313,7 @@ static void leave_empty_or_back_off(struct mr_slot *slot, enum mr_ending ending)
 static void abandon(struct mr_slot *slot)
 {
     slot_log(MR_LOG_ERROR, slot, "will_not_die", "waited_ms=%d", DIE_WAIT_MS);
+    slot->pool->exits_killed++;
     mr_spawn_free(slot->process);
     slot->process = NULL;
     mr_orphans_add(owner(slot)->orphans, slot->child);
@@ -359,24 +321,22 @@ static void abandon(struct mr_slot *slot)
     leave_empty_or_back_off(slot, MR_ENDING_KILLED);
 }
 
+static const char *why_overdue(const struct mr_slot *slot)
+{
+    if (slot->stuck)
+        return "a job ignores its deadline";
+    return slot->state == MR_SLOT_STARTING ? "not ready in time" : "did not stop in time";
+}
+
 static void overdue(struct mr_slot *slot)
 {
-    bool neighbours = false;
-
-    if (!slot->child) /* still unborn */
-        return;
-    if (slot->child->killed_by_us) {
+    if (slot->child->killed_by_us)
         abandon(slot);
-        return;
-    }
-    if (slot->stuck && mr_clock_ms() < slot->kill_at_ms)
-        neighbours_end_ms(slot, &neighbours);
-    if (neighbours)
+    else if (slot->stuck && mr_clock_ms() < slot->kill_at_ms &&
+             mr_patience_is_needed(&slot->child->page))
         arm(slot, STUCK_LOOK_MS);
     else
-        kill_it(slot, slot->stuck                       ? "a job ignores its deadline"
-                      : slot->state == MR_SLOT_STARTING ? "not ready in time"
-                                                        : "did not stop in time");
+        kill_it(slot, why_overdue(slot));
 }
 
 /* Its loop stands still: what the loop was in is the culprit, and has had a lease's time. */
@@ -388,7 +348,8 @@ static void kill_stale(struct mr_slot *slot)
     if (place < page->shape.n_places)
         page->places[place].timed_out = 1;
     slot->retiring = true;
-    enter(slot, MR_SLOT_DRAINING);
+    if (slot->state != MR_SLOT_DRAINING)
+        enter(slot, MR_SLOT_DRAINING);
     kill_it(slot, "its loop stands still");
 }
 
@@ -455,7 +416,7 @@ static slot_action *const actions[MR_SLOT_STATES][EVENTS] = {
     [MR_SLOT_REGISTERING] = { none,  spawn,       give_up, none,  none,      none,                none,  none,    stop_unborn, none },
     [MR_SLOT_STARTING]    = { none,  none,        none,    serve, none,      none,                end,   overdue, ask_to_stop, none },
     [MR_SLOT_SERVING]     = { none,  none,        none,    none,  let_leave, wait_for_neighbours, end,   none,    ask_to_stop, kill_stale },
-    [MR_SLOT_DRAINING]    = { none,  reap_unborn, give_up, none,  none,      wait_for_neighbours, end,   overdue, ask_to_stop, none },
+    [MR_SLOT_DRAINING]    = { none,  reap_unborn, give_up, none,  none,      wait_for_neighbours, end,   overdue, ask_to_stop, kill_stale },
     [MR_SLOT_BACKING_OFF] = { none,  none,        none,    none,  none,      none,                none,  begin,   stay_empty,  none },
 };
 /* clang-format on */
@@ -539,7 +500,7 @@ void mr_slot_retire(struct mr_slot *slot)
 
 void mr_slot_hurry(struct mr_slot *slot)
 {
-    if (slot->state != MR_SLOT_DRAINING || !slot->child || slot->child->killed_by_us)
+    if (slot->state != MR_SLOT_DRAINING || !is_running(slot))
         return;
     slot->stuck = false;
     slot->kill_at_ms = mr_clock_ms() + HURRY_MS;
@@ -548,7 +509,8 @@ void mr_slot_hurry(struct mr_slot *slot)
 
 void mr_slot_look(struct mr_slot *slot, uint64_t now_ms, bool late)
 {
-    if (slot->state != MR_SLOT_SERVING)
+    if ((slot->state != MR_SLOT_SERVING && slot->state != MR_SLOT_DRAINING) ||
+        !is_running(slot))
         return;
     if (slot->failures && is_proven(slot)) {
         slot->failures = 0;

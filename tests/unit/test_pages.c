@@ -10,8 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct mr_page_shape shape = {2, 12, 4, 0};
-static const char *const queues[] = {"critical", "high"};
+static char critical[] = "critical", high[] = "high", eu_high[] = "eu.high";
+static char *queues[] = {critical, high};
+static const struct mr_pool_config pool = {
+    .name = eu_high, .queues = queues, .n_queues = 2, .concurrency = 4};
 
 struct fixture {
     char dir[48];
@@ -27,9 +29,7 @@ static void set_up(struct fixture *f)
     strcpy(f->dir, "/tmp/mr-pages-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(f->dir));
     ck_assert_msg(mr_pages_claim(f->dir, &f->lock_fd, &f->err) == MR_OK, "%s", f->err.text);
-    f->child = mr_child_new("eu.high", NULL, queues, 2);
-    ck_assert_msg(mr_pages_create(f->dir, &shape, f->child, &f->err) == MR_OK, "%s",
-                  f->err.text);
+    ck_assert_msg(mr_pages_make(f->dir, &pool, &f->child, &f->err) == MR_OK, "%s", f->err.text);
 }
 
 static void tear_down(struct fixture *f)
@@ -123,7 +123,7 @@ START_TEST(a_page_is_named_for_pool_and_worker)
     char path[160];
 
     set_up(&f);
-    ck_assert_uint_eq(mr_worker_names(f.child->worker), shape.n_names);
+    ck_assert_uint_eq(mr_worker_names(f.child->worker), pool.concurrency + 8);
     snprintf(path, sizeof(path), "%s/eu.high.%s.page", f.dir, f.child->worker);
     ck_assert_str_eq(f.child->page_path, path);
     mr_pages_drop(f.child);

@@ -5,7 +5,6 @@
 #include "dispatcher/audit.h"
 #include "dispatcher/fleet.h"
 #include "dispatcher/pool.h"
-#include "dispatcher/promise.h"
 #include "dispatcher/promote.h"
 #include "dispatcher/queues.h"
 #include "dispatcher/reaper.h"
@@ -13,6 +12,7 @@
 #include "proto/base/err.h"
 #include "proto/base/list.h"
 #include "proto/config.h"
+#include "proto/promise.h"
 #include "proto/store.h"
 
 #include <stdbool.h>

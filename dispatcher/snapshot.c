@@ -121,17 +121,6 @@ static void take_queues(const struct mr_dispatcher *d, struct mr_snapshot *out)
 
 /* ---- all ---- */
 
-static const char *durability_name(enum mr_durability durability)
-{
-    static const char *const names[] = {
-        [MR_DURABILITY_UNKNOWN] = "unknown",   [MR_DURABILITY_ALWAYS] = "always",
-        [MR_DURABILITY_EVERYSEC] = "everysec", [MR_DURABILITY_OS] = "os",
-        [MR_DURABILITY_NONE] = "none",
-    };
-
-    return names[durability];
-}
-
 static void take_readiness(const struct mr_dispatcher *d, struct mr_snapshot *out)
 {
     struct mr_err why_not = {.text = ""};
@@ -149,7 +138,7 @@ void mr_snapshot_take(const struct mr_dispatcher *d, struct mr_snapshot *out)
         .host = d->host,
         .name = mr_fleet_name(d->fleet),
         .redis_version = d->redis_version,
-        .durability = durability_name(d->durability),
+        .durability = mr_durability_name(d->durability),
         .maxmemory_policy = d->maxmemory_policy,
         .promise = d->promise,
         .reload_error = d->reload_error,

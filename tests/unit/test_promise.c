@@ -1,4 +1,4 @@
-#include "dispatcher/promise.h"
+#include "proto/promise.h"
 #include "tests/support/suite.h"
 
 #include <string.h>

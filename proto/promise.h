@@ -1,6 +1,6 @@
 /* Which promise about acknowledged jobs Redis keeps as it is configured just now, said in one line. Pure. */
-#ifndef MR_DISPATCHER_PROMISE_H
-#define MR_DISPATCHER_PROMISE_H
+#ifndef MR_PROTO_PROMISE_H
+#define MR_PROTO_PROMISE_H
 
 #include <stdbool.h>
 #include <stddef.h>

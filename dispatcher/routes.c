@@ -1,8 +1,11 @@
 #include "dispatcher/routes.h"
 
 #include "dispatcher/control.h"
+#include "dispatcher/dead.h"
+#include "dispatcher/dead_act.h"
 #include "dispatcher/dispatcher.h"
 #include "dispatcher/metrics.h"
+#include "dispatcher/push.h"
 #include "dispatcher/sizes.h"
 #include "dispatcher/snapshot.h"
 #include "dispatcher/views.h"
@@ -125,6 +128,11 @@ static void (*const handlers[MR_API_CALLS])(struct mr_request *request) = {
     [MR_API_SCALE] = mr_control_scale,
     [MR_API_PAUSE] = mr_control_pause,
     [MR_API_RESUME] = mr_control_resume,
+    [MR_API_PUSH] = mr_push_jobs,
+    [MR_API_DEAD_LIST] = mr_dead_list,
+    [MR_API_DEAD_SHOW] = mr_dead_show,
+    [MR_API_DEAD_RETRY] = mr_dead_retry,
+    [MR_API_DEAD_DROP] = mr_dead_drop,
     [MR_API_DRAIN] = mr_control_drain,
     [MR_API_RESTART] = mr_control_restart,
     [MR_API_RELOAD] = mr_control_reload,
@@ -132,8 +140,5 @@ static void (*const handlers[MR_API_CALLS])(struct mr_request *request) = {
 
 void mr_routes_run(struct mr_request *request, enum mr_api_call call)
 {
-    if (handlers[call])
-        handlers[call](request);
-    else
-        mr_request_problem(request, 404, "there is nothing at this path");
+    handlers[call](request);
 }

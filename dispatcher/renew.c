@@ -285,7 +285,8 @@ struct registration {
     struct mr_child *child;
     void (*done)(void *arg, enum mr_code code); /* NULL once the caller was answered */
     void *arg;
-    bool *answered; /* per queue of the child */
+    uint64_t sent_at_ms; /* of the first attempt: the lease may run since then */
+    bool *answered;      /* per queue of the child */
     unsigned n_queues;
     unsigned owed;      /* answers */
     enum mr_code worst; /* of this attempt */
@@ -324,8 +325,11 @@ static void finish(struct registration *registration, enum mr_code code)
     mr_list_remove(&registration->node);
     uv_timer_stop(&registration->again);
     close_registration(registration);
-    if (done && code == MR_OK)
+    if (done && code == MR_OK) {
+        /* A registration is the first renewal: the worker may start jobs at once. */
+        registration->child->page.header->renewed_at_ms = registration->sent_at_ms;
         registration->child->registered = true;
+    }
     if (done)
         done(registration->arg, code);
 }
@@ -402,8 +406,12 @@ void mr_renew_register(struct mr_renew *renew, struct mr_child *child,
 {
     struct registration *registration = mr_zalloc(sizeof(*registration));
 
-    *registration = (struct registration){
-        .renew = renew, .child = child, .done = done, .arg = arg, .n_queues = child->n_queues};
+    *registration = (struct registration){.renew = renew,
+                                          .child = child,
+                                          .done = done,
+                                          .arg = arg,
+                                          .sent_at_ms = mr_clock_ms(),
+                                          .n_queues = child->n_queues};
     registration->answered =
         mr_zalloc_array(child->n_queues + 1, sizeof(*registration->answered));
     mr_list_push_back(&renew->registrations, &registration->node);

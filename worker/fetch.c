@@ -271,7 +271,7 @@ static bool ask(struct mr_worker *worker, struct mr_source **sources, unsigned n
                 unsigned n)
 {
     struct mr_fetch *fetch = &worker->fetch;
-    struct mr_fetch_queue queues[MR_CHOOSE_MAX];
+    struct mr_fetch_queue queues[MR_CHOOSE_MAX] = {0};
     char keys[MR_CHOOSE_MAX][MR_KEY_MAX];
 
     for (unsigned i = 0; i < n_sources; i++) {

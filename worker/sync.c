@@ -4,6 +4,7 @@
 #include "proto/base/mem.h"
 #include "worker/fetch.h"
 #include "worker/settle.h"
+#include "worker/standing.h"
 #include "worker/wake.h"
 #include "worker/worker.h"
 
@@ -37,6 +38,7 @@ static void answered(struct mr_worker *worker, unsigned round)
         return;
     worker->synced = true;
     mr_log_debug("sync.done", "round=%u", round);
+    mr_standing_renew_if_needed(worker);
     mr_worker_wake(worker);
 }
 

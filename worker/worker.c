@@ -237,11 +237,12 @@ static void on_store_lost(void *arg, const struct mr_err *why)
 {
     struct mr_worker *worker = arg;
 
-    if (worker->page.header->redis_up)
+    if (worker->page.header->redis_up) { /* else an attempt to connect failed: no news */
+        worker->page.header->redis_reconnects++;
         mr_log_warn("redis.lost", "address=%s why=%s",
                     mr_link_address(mr_store_link(worker->store)), why->text);
+    }
     worker->page.header->redis_up = 0;
-    worker->page.header->redis_reconnects++;
     worker->synced = false;
     mr_worker_wake(worker);
 }

@@ -1,0 +1,226 @@
+#include "tests/support/mill.h"
+
+#include "proto/base/mem.h"
+#include "tests/support/wait.h"
+
+#include <check.h>
+#include <jansson.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { START_MS = 20000, PATH_ROOM = 128 };
+
+void mr_mill_start(struct mr_mill *mill, const char *yaml, const char *const *redis_args)
+{
+    memset(mill, 0, sizeof(*mill));
+    mr_redis_start(&mill->redis, redis_args);
+    mill->yaml = yaml;
+    snprintf(mill->ledger, sizeof(mill->ledger), "%s/ledger", mill->redis.dir);
+    snprintf(mill->control, sizeof(mill->control), "%s/run0/control.sock", mill->redis.dir);
+    snprintf(mill->config, sizeof(mill->config), "%s/0.yaml", mill->redis.dir);
+}
+
+static void write_config(struct mr_mill *mill, unsigned i, const char *url, char *path)
+{
+    char module[PATH_MAX];
+
+    snprintf(path, PATH_ROOM, "%s/%u.yaml", mill->redis.dir, i);
+    mr_proc_built("tests/ledger.so", module, sizeof(module));
+    FILE *file = fopen(path, "we");
+    ck_assert_ptr_nonnull(file);
+    fprintf(file,
+            "redis: { url: \"%s\", prefix: " MR_MILL_PREFIX " }\n"
+            "runtime_dir: %s/run%u\n"
+            "modules: [\"%s\"]\n"
+            "debug_jobs: true\n"
+            "%s",
+            url, mill->redis.dir, i, module, mill->yaml);
+    fclose(file);
+}
+
+/* Serving workers are those that said so: the dispatcher logs each. */
+static bool serves(const struct mr_proc *dispatcher, unsigned n_workers)
+{
+    FILE *file = fopen(dispatcher->log, "re");
+    char line[4096];
+    unsigned n = 0;
+
+    while (file && fgets(line, sizeof(line), file))
+        n += strstr(line, "worker.ready") != NULL;
+    if (file)
+        fclose(file);
+    return n >= n_workers;
+}
+
+void mr_mill_dispatch_at(struct mr_mill *mill, unsigned i, unsigned n_workers, const char *url)
+{
+    struct mr_proc *dispatcher = &mill->dispatchers[i];
+    char config[PATH_ROOM], log[PATH_ROOM], ledger[PATH_ROOM + 32];
+    const char *argv[] = {"dispatcher/millrace-dispatcher", "--config", config, NULL};
+    const char *env[] = {ledger, NULL};
+
+    write_config(mill, i, url, config);
+    snprintf(log, sizeof(log), "%s/dispatcher%u.log", mill->redis.dir, i);
+    snprintf(ledger, sizeof(ledger), "MILLRACE_LEDGER=%s", mill->ledger);
+    unlink(log); /* of one before */
+    mr_proc_start(dispatcher, argv, env, log);
+    for (uint64_t end_ms = mr_wait_now_ms() + START_MS; !serves(dispatcher, n_workers);
+         mr_wait_a_moment()) {
+        if (mr_wait_now_ms() > end_ms || !mr_proc_alive(dispatcher->pid)) {
+            mr_proc_show(dispatcher);
+            ck_abort_msg("dispatcher %u: not %u workers serve", i, n_workers);
+        }
+    }
+}
+
+void mr_mill_dispatch(struct mr_mill *mill, unsigned i, unsigned n_workers)
+{
+    mr_mill_dispatch_at(mill, i, n_workers, mill->redis.url);
+}
+
+void mr_mill_drain(struct mr_mill *mill, unsigned i, uint64_t ms)
+{
+    struct mr_proc *dispatcher = &mill->dispatchers[i];
+    pid_t workers[MR_PROC_LIST];
+    int n = mr_proc_children(dispatcher->pid, workers);
+
+    mr_proc_signal(dispatcher, SIGTERM);
+    ck_assert_int_eq(mr_proc_exit_status(dispatcher, ms), 0);
+    for (int w = 0; w < n; w++)
+        ck_assert_msg(!mr_proc_alive(workers[w]), "worker %d outlived its dispatcher's drain",
+                      (int)workers[w]);
+}
+
+void mr_mill_stop(struct mr_mill *mill)
+{
+    for (unsigned i = 0; i < MR_MILL_DISPATCHERS; i++)
+        if (mill->dispatchers[i].pid > 0)
+            mr_mill_drain(mill, i, START_MS);
+    mr_redis_stop(&mill->redis);
+}
+
+void mr_mill_push_raw(struct mr_mill *mill, const char *queue, const char *payload, size_t len)
+{
+    freeReplyObject(mr_redis_ask(&mill->redis, "RPUSH " MR_MILL_PREFIX "queues:%s %b", queue,
+                                 payload, len));
+}
+
+void mr_mill_push_ledger(struct mr_mill *mill, const char *queue, unsigned n, unsigned ms,
+                         unsigned fail)
+{
+    char payload[256];
+    int len = snprintf(
+        payload, sizeof(payload),
+        "{\"uuid\":\"job-%u\",\"job\":\"ledger.write\",\"data\":{\"ms\":%u,\"fail\":%u}}", n,
+        ms, fail);
+
+    mr_mill_push_raw(mill, queue, payload, (size_t)len);
+}
+
+long long mr_mill_ready(struct mr_mill *mill, const char *queue)
+{
+    return mr_redis_int(&mill->redis, "LLEN " MR_MILL_PREFIX "queues:%s", queue);
+}
+
+long long mr_mill_delayed(struct mr_mill *mill, const char *queue)
+{
+    return mr_redis_int(&mill->redis, "ZCARD " MR_MILL_PREFIX "queues:%s:delayed", queue);
+}
+
+long long mr_mill_dead(struct mr_mill *mill, const char *queue)
+{
+    return mr_redis_int(&mill->redis, "ZCARD " MR_MILL_PREFIX "queues:%s:dead", queue);
+}
+
+long long mr_mill_leases(struct mr_mill *mill, const char *queue)
+{
+    redisReply *keys =
+        mr_redis_ask(&mill->redis, "KEYS " MR_MILL_PREFIX "queues:%s:lease:*", queue);
+    long long n = 0;
+
+    for (size_t i = 0; i < keys->elements; i++) {
+        redisReply *type = mr_redis_ask(&mill->redis, "TYPE %s", keys->element[i]->str);
+
+        n += strcmp(type->str, "list") == 0;
+        freeReplyObject(type);
+    }
+    freeReplyObject(keys);
+    return n;
+}
+
+bool mr_mill_is_empty(struct mr_mill *mill, const char *queue)
+{
+    return mr_mill_ready(mill, queue) == 0 && mr_mill_delayed(mill, queue) == 0 &&
+           mr_mill_leases(mill, queue) == 0;
+}
+
+json_t *mr_mill_only_letter(struct mr_mill *mill, const char *queue)
+{
+    redisReply *fields =
+        mr_redis_ask(&mill->redis, "HGETALL " MR_MILL_PREFIX "queues:%s:dead:jobs", queue);
+    json_t *meta = NULL;
+
+    for (size_t i = 0; i + 1 < fields->elements; i += 2) {
+        const char *name = fields->element[i]->str;
+
+        if (strlen(name) > 5 && strcmp(name + strlen(name) - 5, ":meta") == 0) {
+            ck_assert_msg(meta == NULL, "more than one dead letter in %s", queue);
+            meta =
+                json_loadb(fields->element[i + 1]->str, fields->element[i + 1]->len, 0, NULL);
+        }
+    }
+    freeReplyObject(fields);
+    ck_assert_msg(meta != NULL, "no dead letter in %s", queue);
+    return meta;
+}
+
+int mr_mill_workers(struct mr_mill *mill, unsigned i, pid_t *out)
+{
+    return mr_proc_children(mill->dispatchers[i].pid, out);
+}
+
+/* counts[n] for each job-<n> below n_jobs; ends when the file does. */
+static void read_ledger(struct mr_mill *mill, char what, unsigned *counts, unsigned n_jobs)
+{
+    FILE *file = fopen(mill->ledger, "re");
+    char line[160], wanted[] = {what, ' ', '\0'};
+
+    while (file && fgets(line, sizeof(line), file)) {
+        unsigned n;
+
+        if (strncmp(line, wanted, 2) == 0 && sscanf(line + 2, "job-%u", &n) == 1 && n < n_jobs)
+            counts[n]++;
+    }
+    if (file)
+        fclose(file);
+}
+
+unsigned mr_mill_noted(struct mr_mill *mill, char what, unsigned n)
+{
+    unsigned *counts = mr_zalloc_array(n + 1, sizeof(*counts));
+
+    read_ledger(mill, what, counts, n + 1);
+    unsigned noted = counts[n];
+    free(counts);
+    return noted;
+}
+
+struct mr_mill_tally mr_mill_count(struct mr_mill *mill, char what, unsigned n)
+{
+    unsigned *counts = mr_zalloc_array(n, sizeof(*counts));
+    struct mr_mill_tally tally = {UINT_MAX, 0, 0};
+
+    read_ledger(mill, what, counts, n);
+    for (unsigned i = 0; i < n; i++) {
+        tally.total += counts[i];
+        tally.least = counts[i] < tally.least ? counts[i] : tally.least;
+        tally.most = counts[i] > tally.most ? counts[i] : tally.most;
+    }
+    free(counts);
+    return tally;
+}

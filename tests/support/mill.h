@@ -1,0 +1,63 @@
+/* A whole mill of a test's own: a private Redis, dispatchers, their workers, and the ledger of what ran. */
+#ifndef MR_TESTS_MILL_H
+#define MR_TESTS_MILL_H
+
+#include "tests/support/proc.h"
+#include "tests/support/redis.h"
+
+#include <jansson.h>
+
+#include <stdbool.h>
+
+#define MR_MILL_PREFIX "t_"
+#define MR_MILL_DISPATCHERS 2
+
+struct mr_mill {
+    struct mr_redis redis;
+    struct mr_proc dispatchers[MR_MILL_DISPATCHERS];
+    char config[128]; /* of dispatcher 0; dispatcher i has its own beside it */
+    char ledger[128];
+    char control[128]; /* dispatcher 0's control socket */
+    const char *yaml;  /* what the test wants besides redis, runtime_dir, modules */
+};
+
+/* Starts Redis (redis_args as mr_redis_start takes them) and nothing else. yaml: pools and whatever else the test configures. */
+void mr_mill_start(struct mr_mill *mill, const char *yaml, const char *const *redis_args);
+/* Starts dispatcher i and waits until n_workers of its workers serve. */
+void mr_mill_dispatch(struct mr_mill *mill, unsigned i, unsigned n_workers);
+/* The same for another Redis url (a proxy in between). */
+void mr_mill_dispatch_at(struct mr_mill *mill, unsigned i, unsigned n_workers, const char *url);
+/* SIGTERM to dispatcher i; it must end with status 0 within ms, and leave no worker behind. */
+void mr_mill_drain(struct mr_mill *mill, unsigned i, uint64_t ms);
+/* Drains what still runs, stops Redis, removes all. */
+void mr_mill_stop(struct mr_mill *mill);
+
+/* RPUSH of a ledger.write job that takes ms and fails `fail` times first; its uuid is "job-<n>". */
+void mr_mill_push_ledger(struct mr_mill *mill, const char *queue, unsigned n, unsigned ms,
+                         unsigned fail);
+/* RPUSH of bytes as they are. */
+void mr_mill_push_raw(struct mr_mill *mill, const char *queue, const char *payload, size_t len);
+
+/* What Redis holds of the queue. */
+long long mr_mill_ready(struct mr_mill *mill, const char *queue);
+long long mr_mill_delayed(struct mr_mill *mill, const char *queue);
+long long mr_mill_dead(struct mr_mill *mill, const char *queue);
+/* Lease lists of the queue, wake lists included (their closing strings not). */
+long long mr_mill_leases(struct mr_mill *mill, const char *queue);
+/* Nothing ready, delayed or leased any more. */
+bool mr_mill_is_empty(struct mr_mill *mill, const char *queue);
+/* The record of the only dead letter of the queue, parsed (the caller's); fails the test unless there is exactly one. */
+json_t *mr_mill_only_letter(struct mr_mill *mill, const char *queue);
+
+/* The workers of dispatcher i; returns how many. */
+int mr_mill_workers(struct mr_mill *mill, unsigned i, pid_t *out);
+
+/* What the ledger says: how often job-<n> started ('s') or ended ('e'). */
+unsigned mr_mill_noted(struct mr_mill *mill, char what, unsigned n);
+/* Over job-0..job-<n-1>: fewest and most ends of one job, and the sum. */
+struct mr_mill_tally {
+    unsigned least, most, total;
+};
+struct mr_mill_tally mr_mill_count(struct mr_mill *mill, char what, unsigned n);
+
+#endif

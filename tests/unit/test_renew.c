@@ -67,6 +67,12 @@ static void on_registered(void *arg, enum mr_code code)
     t.registered++;
 }
 
+static uint64_t stamp(const struct mr_child *child)
+{
+    return atomic_load(&child->page.header->renewed_at_ms);
+}
+
+/* Registers it, and takes the stamp that this gave away again: what follows looks for renewals. */
 static enum mr_code register_child(struct mr_child *child)
 {
     unsigned registered = t.registered;
@@ -74,17 +80,14 @@ static enum mr_code register_child(struct mr_child *child)
     mr_renew_register(t.renew, child, on_registered, NULL);
     ck_assert_uint_eq(t.registered, registered); /* never inside the call */
     mr_house_until(&t.house, t.registered > registered);
+    ck_assert_int_eq(stamp(child) > 0, t.code == MR_OK);
+    atomic_store(&child->page.header->renewed_at_ms, 0);
     return t.code;
 }
 
 static long long deadline(const struct mr_child *child, const char *queue)
 {
     return mr_redis_int(&t.house.redis, "ZSCORE queues:%s:workers %s", queue, child->worker);
-}
-
-static uint64_t stamp(const struct mr_child *child)
-{
-    return atomic_load(&child->page.header->renewed_at_ms);
 }
 
 static bool is_fenced(const struct mr_child *child)

@@ -16,7 +16,8 @@ struct mr_child {
     char *pool;
     char **queues; /* names, as its page says */
     unsigned n_queues;
-    pid_t pid;           /* 0 before spawn, or where spawn failed; also its process group */
+    pid_t
+        pid; /* 0 before spawn, or where spawn failed; also its session and its process group */
     struct mr_page page; /* header NULL: the file was nonsense, the page is lost */
     int page_fd;         /* -1: none */
     char *page_path;     /* removed when reaped */

@@ -1,26 +1,42 @@
 #include "dispatcher/process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-char mr_process_state(pid_t pid)
+struct process {
+    char state; /* '\0': there is none */
+    pid_t group, session;
+};
+
+static struct process look_at(pid_t pid)
 {
+    struct process process = {0};
     char path[32], text[512];
 
     snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     FILE *file = fopen(path, "re");
     if (!file)
-        return '\0';
+        return process;
     size_t len = fread(text, 1, sizeof(text) - 1, file);
     fclose(file);
     text[len] = '\0';
     /* The program's name may hold anything, a ")" too; the state stands behind the last one. */
-    const char *state = strrchr(text, ')');
-    return state && state[1] == ' ' ? state[2] : '\0';
+    const char *rest = strrchr(text, ')');
+    if (!rest ||
+        sscanf(rest, ") %c %*d %d %d", &process.state, &process.group, &process.session) != 3)
+        process.state = '\0';
+    return process;
+}
+
+char mr_process_state(pid_t pid)
+{
+    return look_at(pid).state;
 }
 
 bool mr_process_is_stopped(pid_t pid)
@@ -31,19 +47,46 @@ bool mr_process_is_stopped(pid_t pid)
 }
 
 /* A zombie is gone and only waits for its parent. */
-static bool is_alive(pid_t pid)
+static bool is_living(const struct process *process)
 {
-    char state = mr_process_state(pid);
-
-    return state != '\0' && state != 'Z' && state != 'X';
+    return process->state != '\0' && process->state != 'Z' && process->state != 'X';
 }
 
-bool mr_process_kill_group(pid_t leader)
+/*
+ * Its whole group at once: no fork slips through between two looks. Where we are pid 1 of a container the dead fall to
+ * us.
+ */
+static bool is_gone_from(pid_t session, pid_t pid)
 {
-    if (leader <= 1 || leader == getpgrp() || is_alive(leader))
+    struct process process = look_at(pid);
+
+    if (process.state == '\0' || process.session != session)
         return true;
-    /* Where we are pid 1 of a container, its grandchildren fall to us. */
-    while (waitpid(-leader, NULL, WNOHANG) > 0)
-        ;
-    return kill(-leader, SIGKILL) != 0 && errno == ESRCH;
+    if (!is_living(&process)) {
+        waitpid(pid, NULL, WNOHANG);
+        return true;
+    }
+    kill(-process.group, SIGKILL);
+    return false;
+}
+
+bool mr_process_kill_session(pid_t leader)
+{
+    struct process worker = look_at(leader);
+    struct dirent *entry;
+    bool gone = true;
+
+    if (leader <= 1 || leader == getsid(0) || is_living(&worker))
+        return true;
+    DIR *all = opendir("/proc");
+    if (!all) /* at least its own group */
+        return kill(-leader, SIGKILL) != 0 && errno == ESRCH;
+    while ((entry = readdir(all))) {
+        pid_t pid = (pid_t)atoi(entry->d_name);
+
+        if (pid > 0 && !is_gone_from(leader, pid))
+            gone = false;
+    }
+    closedir(all);
+    return gone;
 }

@@ -39,7 +39,7 @@ struct mr_reaper {
 };
 
 enum phase {
-    KILLING,       /* what is left of the process group */
+    KILLING,       /* what is left of the worker's session */
     FENCING,       /* the incarnation, in every queue */
     SETTLING,      /* finished jobs whose settlement may not have arrived */
     FINDING,       /* no page: how long is each lease? */
@@ -469,12 +469,12 @@ static void decide(struct reap *reap, const struct mr_queue *queue, struct mr_by
 static void on_kill_poll(uv_timer_t *timer)
 {
     struct reap *reap = timer->data;
-    bool gone = mr_process_kill_group(reap->child->pid);
+    bool gone = mr_process_kill_session(reap->child->pid);
 
     if (!gone && mr_clock_ms() < reap->began_at_ms + KILL_WAIT_MS)
         return;
     if (!gone)
-        mr_log_warn("reaper.group_remains", "worker=%s group=%d waited_ms=%d", reap->worker,
+        mr_log_warn("reaper.session_remains", "worker=%s session=%d waited_ms=%d", reap->worker,
                     (int)reap->child->pid, KILL_WAIT_MS);
     uv_timer_stop(timer);
     enter(reap, FENCING);
@@ -482,7 +482,7 @@ static void on_kill_poll(uv_timer_t *timer)
 
 static void enter_killing(struct reap *reap)
 {
-    if (reap->child && !mr_process_kill_group(reap->child->pid))
+    if (reap->child && !mr_process_kill_session(reap->child->pid))
         uv_timer_start(&reap->timer, on_kill_poll, KILL_POLL_MS, KILL_POLL_MS);
     else
         enter(reap, FENCING);

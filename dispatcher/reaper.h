@@ -19,7 +19,7 @@ struct mr_reaper_stats {
 enum mr_code mr_reaper_new(uv_loop_t *loop, struct mr_store *store, struct mr_queues *queues,
                            const struct mr_config *config, struct mr_reaper **out);
 /*
- * Reaps a child that exited (any exit, clean or not): kills what is left of its process group, then the steps of the protocol with its
+ * Reaps a child that exited (any exit, clean or not): kills what is left of its session, then the steps of the protocol with its
  * page. Goes on through outages. done runs once when nothing of it is left in Redis; child is borrowed until then.
  */
 void mr_reaper_child(struct mr_reaper *reaper, struct mr_child *child,

@@ -1,6 +1,7 @@
 /*
  * One attempt of a program: bytes on its standard input, its standard output thrown away, the end of its standard
- * error kept, and all of its processes gone when it is over.
+ * error kept, and all of its process group gone when it is over. It stays in the worker's session, so that the
+ * dispatcher can kill what a dead worker leaves behind.
  */
 #ifndef MR_JOBS_EXEC_CHILD_H
 #define MR_JOBS_EXEC_CHILD_H
@@ -13,7 +14,7 @@
     900 /* bytes kept of standard error: with the words before it a reason of 1,000 */
 
 struct mr_child_end {
-    int spawn_error;  /* of uv_spawn: it never ran; else 0 */
+    int spawn_error;  /* as libuv has it: it never ran; else 0 */
     int64_t status;   /* exit status */
     int term_signal;  /* that killed it, or 0 */
     const char *said; /* the end of its standard error, no blanks at its ends; borrowed */

@@ -62,9 +62,11 @@ char **mr_program_env(const struct mr_program *program, const char *uuid, const 
         if (own && !json_object_get(program->env, inherited[i]))
             env[n++] = mr_asprintf("%s=%s", inherited[i], own);
     }
-    json_object_foreach((json_t *)(uintptr_t)program->env, name,
-                        value) if (json_is_string(value)) env[n++] =
-        mr_asprintf("%s=%s", name, json_string_value(value));
+    json_object_foreach((json_t *)(uintptr_t)program->env, name, value)
+    {
+        if (json_is_string(value))
+            env[n++] = mr_asprintf("%s=%s", name, json_string_value(value));
+    }
     env[n++] = mr_asprintf("MILLRACE_JOB=%s", program->job);
     env[n++] = mr_asprintf("MILLRACE_UUID=%s", uuid);
     env[n++] = mr_asprintf("MILLRACE_QUEUE=%s", queue);

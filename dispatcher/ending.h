@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What workers exit with (DECISIONS of the pulse): 0 left as told. */
+/* What workers exit with: 0 left as told. */
 #define MR_EXIT_RECYCLE 75
 #define MR_EXIT_FENCED 76
 #define MR_EXIT_CONFIG 78

@@ -26,7 +26,7 @@ struct mr_policy {
     unsigned n_backoff;
 };
 
-/* The defaults of DESIGN: 3 tries, 60 s, full jitter from 1 s to 1 h, 3 crashes, 20 suspicions. */
+/* The defaults: 3 tries, 60 s, full jitter from 1 s to 1 h, 3 crashes, 20 suspicions. */
 struct mr_policy mr_policy_default(void);
 /* pool's policy with what the envelope says laid over it (maxTries, backoff, delay as Laravel falls back on it, timeout, ...). */
 struct mr_policy mr_policy_for(const struct mr_policy *pool,

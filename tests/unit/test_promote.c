@@ -97,7 +97,7 @@ START_TEST(a_job_put_in_front_by_somebody_else_is_found_by_the_poll)
 }
 END_TEST
 
-/* PROTOCOL 16: when the last Laravel worker has been replaced, somebody must still give back what it had reserved. */
+/* When the last Laravel worker has been replaced, somebody must still give back what it had reserved. */
 START_TEST(reserved_jobs_of_a_replaced_laravel_worker_come_back)
 {
     set_up();
@@ -124,7 +124,7 @@ START_TEST(a_token_is_pushed_only_where_laravel_left_some)
 }
 END_TEST
 
-/* PROTOCOL 31: a hundred thousand due at once are moved in order, by calls that block nobody for long. */
+/* A hundred thousand due at once are moved in order, by calls that block nobody for long. */
 START_TEST(a_storm_is_moved_in_small_calls)
 {
     set_up();

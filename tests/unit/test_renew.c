@@ -208,7 +208,7 @@ START_TEST(one_that_does_not_live_is_not_renewed)
 }
 END_TEST
 
-/* PROTOCOL 17: a process in state T keeps nobody's jobs; when it goes on, so do its renewals. */
+/* A process in state T keeps nobody's jobs; when it goes on, so do its renewals. */
 START_TEST(a_stopped_process_is_not_renewed)
 {
     set_up();
@@ -245,7 +245,7 @@ START_TEST(nothing_is_trusted_before_the_first_renewal)
 }
 END_TEST
 
-/* PROTOCOL 22: an interval in which renewals could not get through counts for nobody's death. */
+/* An interval in which renewals could not get through counts for nobody's death. */
 START_TEST(an_outage_begins_trust_anew)
 {
     set_up();
@@ -277,7 +277,7 @@ START_TEST(an_empty_renewal_proves_that_writes_work)
 }
 END_TEST
 
-/* PROTOCOL 23: a plain ZADD would be refused here. */
+/* A plain ZADD would be refused here. */
 START_TEST(a_full_redis_renews)
 {
     set_up();

@@ -143,7 +143,7 @@ END_TEST
 
 START_TEST(a_program_that_reads_nothing_and_talks_much_ends)
 {
-    char *payload = malloc(400000);
+    char *payload = mr_zalloc(400000);
     size_t n = (size_t)sprintf(payload, "{\"job\":\"x\",\"data\":\"");
 
     memset(payload + n, 'a', 300000);

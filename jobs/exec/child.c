@@ -223,6 +223,8 @@ static int spawn(struct mr_child *child, int in, int err)
     posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
     posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_adddup2(&files, err, STDERR_FILENO);
+    /* Libraries in this process may open files without close-on-exec; a program gets none of them. */
+    posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
     if (o->dir)
         posix_spawn_file_actions_addchdir_np(&files, o->dir);
     int failed = posix_spawnp(&child->group, o->argv[0], &files, &attributes, o->argv, o->env);

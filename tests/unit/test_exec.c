@@ -129,6 +129,18 @@ START_TEST(its_environment_is_clean_and_names_the_job)
 }
 END_TEST
 
+START_TEST(it_inherits_no_file_of_ours)
+{
+    start("test -e /proc/self/fd/2 || exit 2; test -e /proc/self/fd/77 && exit 1; exit 0",
+          NULL);
+    ck_assert_int_eq(dup2(STDERR_FILENO, 77), 77);
+    run("{\"job\":\"x\"}");
+    ck_assert_int_eq(rig.results[0].outcome, MR_OUTCOME_DONE);
+    close(77);
+    mr_rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(only_the_end_of_what_it_complains_is_kept)
 {
     start("i=0; while [ $i -lt 2000 ]; do echo line $i >&2; i=$((i+1)); done; exit 1", NULL);
@@ -235,6 +247,7 @@ int main(void)
         {its_end_says_what_came_of_it,                     MR_COUNT(ends)},
         {data_is_its_input_byte_for_byte,                  0             },
         {its_environment_is_clean_and_names_the_job,       0             },
+        {it_inherits_no_file_of_ours,                      0             },
         {only_the_end_of_what_it_complains_is_kept,        0             },
         {a_program_that_reads_nothing_and_talks_much_ends, 0             },
         {the_deadline_kills_the_whole_group,               MR_COUNT(deaf)},

@@ -324,6 +324,14 @@ static struct mr_child *find_child(const struct mr_audit *audit, const char *wor
     return NULL;
 }
 
+/* Only one that fetches: it has its signal handler by then. */
+static bool is_fetching(const struct mr_child *child)
+{
+    return child->page.header && !child->dead && child->pid > 0 &&
+           child->page.header->shape.n_queues == child->n_queues &&
+           atomic_load(&child->page.header->state) == MR_WORKER_SERVING;
+}
+
 static bool was_seen(const struct mr_audit *audit, const char *key)
 {
     for (unsigned i = 0; i < audit->n_strangers_before; i++)
@@ -400,7 +408,7 @@ static void on_free_names(void *arg, enum mr_code code, const redisReply *reply)
     struct question *question = arg;
     const struct mr_child *child = find_child(question->audit, question->worker);
 
-    if (is_count(question, code, reply) && reply->integer > 0 && child) {
+    if (is_count(question, code, reply) && reply->integer > 0 && child && is_fetching(child)) {
         unsigned *free_k = mr_zalloc_array(child->page.header->shape.n_names, sizeof(*free_k));
         unsigned n =
             list_free(child, queue_of_child(child, queue_of(question)->keys.name), free_k);
@@ -430,14 +438,6 @@ static void ask_free(struct mr_audit *audit, const struct mr_child *child,
     free(keys);
     free(names);
     free(free_k);
-}
-
-/* Only one that fetches: it has its signal handler by then. */
-static bool is_fetching(const struct mr_child *child)
-{
-    return child->page.header && !child->dead && child->pid > 0 &&
-           child->page.header->shape.n_queues == child->n_queues &&
-           atomic_load(&child->page.header->state) == MR_WORKER_SERVING;
 }
 
 static void look_at_child(struct mr_audit *audit, const struct mr_child *child)
@@ -494,8 +494,9 @@ static void expire_dead(struct mr_audit *audit, unsigned queue)
         drop(question);
 }
 
-static void tidy(struct mr_audit *audit)
+void mr_audit_tidy(struct mr_audit *audit)
 {
+    know_queues(audit);
     for (unsigned i = 0; i < audit->n_houses; i++) {
         expire_dead(audit, i);
         mr_store_forget_reaped(audit->store, &audit->queues->items[i]->keys, REAPED_KEEP_MS,
@@ -635,6 +636,13 @@ void mr_audit_refresh_sizes(struct mr_audit *audit, void (*done)(void *arg), voi
 
 /* ---- life ---- */
 
+void mr_audit_look(struct mr_audit *audit)
+{
+    know_queues(audit);
+    look_at_reaped(audit);
+    look_at_children(audit);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct mr_audit *audit = timer->data;
@@ -644,12 +652,10 @@ static void on_tick(uv_timer_t *timer)
     know_queues(audit);
     look_at_scores(audit);
     audit->ticks++;
-    if (audit->ticks % NAMES_EVERY == 0) {
-        look_at_reaped(audit);
-        look_at_children(audit);
-    }
+    if (audit->ticks % NAMES_EVERY == 0)
+        mr_audit_look(audit);
     if (audit->ticks % TIDY_EVERY == 0) {
-        tidy(audit);
+        mr_audit_tidy(audit);
         try_scan(audit);
     }
 }

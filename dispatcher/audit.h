@@ -28,6 +28,9 @@ enum mr_code mr_audit_new(uv_loop_t *loop, struct mr_store *store, struct mr_que
 /* Scores every second, reaped names and our own children every 10 s, old dead letters every minute, the great scan once an hour under a lock. */
 void mr_audit_start(struct mr_audit *audit);
 void mr_audit_set_config(struct mr_audit *audit, const struct mr_config *config);
+/* What the clock does every 10 s, and every minute, now: under reaped names and at our children; at what is old. */
+void mr_audit_look(struct mr_audit *audit);
+void mr_audit_tidy(struct mr_audit *audit);
 /* Looks for leases of workers nobody knows, now and without the lock; nothing if one is under way. */
 void mr_audit_scan(struct mr_audit *audit);
 /* Asks Redis for the sizes in every mr_queue; done (never inside the call) once all answers are in or the link is down. */

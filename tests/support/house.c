@@ -1,6 +1,7 @@
 #include "tests/support/house.h"
 
 #include <check.h>
+#include <signal.h>
 #include <string.h>
 
 enum { TURN_MS = 5, CONNECT_MS = 2000, REPLY_MS = 3000 };
@@ -50,6 +51,8 @@ void mr_house_open(struct mr_house *house, const char *const *extra)
     struct mr_err err = {0};
 
     memset(house, 0, sizeof(*house));
+    signal(SIGPIPE,
+           SIG_IGN); /* as every program of ours does: a write to a dead Redis is an error */
     mr_redis_start(&house->redis, extra);
     ck_assert_int_eq(uv_loop_init(&house->loop), 0);
     const struct mr_store_options options = {

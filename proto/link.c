@@ -1,100 +1,23 @@
 #include "proto/link.h"
 
+#include "proto/backoff.h"
 #include "proto/base/mem.h"
-#include "proto/base/random.h"
-#include "proto/base/str.h"
-#include "proto/redis_url.h"
+#include "proto/link_own.h"
 #include "proto/resp.h"
-#include "proto/wire.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    RETRY_FIRST_MS = 50, /* the first wait is drawn from 1..50 ms, the next from 1..100, ... */
-    RETRY_CAP_MS = 2000, /* ... and no wait is longer */
     STABLE_MS = 1000, /* up for so long, a connection starts the waits anew when it is lost */
     LAST_LOOK_MS = 5, /* before a silent server is given up */
-    KEEP_BYTES = 1 << 20, /* a parser that had to hold more is replaced by a fresh one */
-    FIRST_OWED = 64
+    KEEP_BYTES = 1 << 20 /* a parser that had to hold more is replaced by a fresh one */
 };
 
-enum link_state {
-    LINK_IDLE,    /* not started yet */
-    LINK_OPENING, /* resolving, connecting */
-    LINK_SHAKING, /* AUTH and its like are not all answered */
-    LINK_UP,      /* commands may go */
-    LINK_LOST,    /* the wire is closed; owed replies are answered at the turn's end */
-    LINK_WAITING, /* until the next attempt */
-    LINK_STOPPING /* owed replies, then the handles, then the end */
-};
-
-/* A reply that has not come yet. */
-struct owed {
-    mr_reply_fn *fn; /* NULL: nobody reads it */
-    void *arg;
-};
-
-/* First in, first out, in one array whose size is a power of two. */
-struct owed_ring {
-    struct owed *at;
-    size_t first, n, room;
-};
-
-struct mr_link {
-    uv_loop_t *loop;
-    struct mr_redis_url url; /* user and password of the options merged in */
-    char *name;
-    uint64_t connect_timeout_ms, reply_timeout_ms;
-    bool want_client_id;
-    struct mr_link_events events;
-
-    enum link_state state;
-    struct mr_wire *wire; /* in OPENING, SHAKING and UP only */
-    redisReader *reader;
-    bool reader_swollen; /* it held more than KEEP_BYTES */
-    struct owed_ring owed;
-    struct mr_buf out; /* commands of this turn */
-    struct mr_err why; /* of the last loss */
-    long long client_id;
-    uint64_t up_at_ms;    /* when the last handshake was answered */
-    uint64_t quiet_at_ms; /* since then not a byte came while a reply is owed */
-    bool last_look;       /* the watchdog has barked once */
-    unsigned failures;    /* in a row; sets the wait */
-    uint64_t losses;
-    struct mr_random random;
-
-    uv_timer_t timer; /* deadline of the attempt, wait for the next, watchdog: one at a time */
-    uv_idle_t
-        turn;    /* active while something is to do at the turn's end; keeps the poll short */
-    int handles; /* timer, turn and wires not yet closed */
-    void (*on_stopped)(void *arg);
-    void *stopped_arg;
-};
-
-static void owe(struct owed_ring *ring, mr_reply_fn *fn, void *arg)
-{
-    if (ring->n == ring->room) {
-        size_t room = ring->room ? ring->room * 2 : FIRST_OWED;
-        struct owed *at = mr_zalloc_array(room, sizeof(*at));
-
-        for (size_t i = 0; i < ring->n; i++)
-            at[i] = ring->at[(ring->first + i) & (ring->room - 1)];
-        free(ring->at);
-        *ring = (struct owed_ring){.at = at, .n = ring->n, .room = room};
-    }
-    ring->at[(ring->first + ring->n++) & (ring->room - 1)] = (struct owed){fn, arg};
-}
-
-static struct owed pay(struct owed_ring *ring)
-{
-    struct owed owed = ring->at[ring->first];
-
-    ring->first = (ring->first + 1) & (ring->room - 1);
-    ring->n--;
-    return owed;
-}
+/* Full jitter: a fleet that lost its Redis at one instant comes back spread out. */
+static const struct mr_backoff between_attempts = {
+    .base_ms = 50, .cap_ms = 2000, .jitter_pct = 100};
 
 /* ---- the end of a turn ---- */
 
@@ -124,7 +47,7 @@ static void free_when_closed(struct mr_link *link)
         redisReaderFree(link->reader);
     mr_redis_url_fini(&link->url);
     mr_buf_fini(&link->out);
-    free(link->owed.at);
+    mr_owed_fini(&link->owed);
     free(link->name);
     free(link);
     if (on_stopped)
@@ -151,11 +74,7 @@ static void hang_up(struct mr_link *link)
     link->wire = NULL;
 }
 
-/*
- * Every loss ends here. Nobody is told before the turn's end: the caller may stand inside a
- * reply's callback or in the middle of sending.
- */
-static void lose(struct mr_link *link, enum mr_code code, const char *why)
+void mr_link_lose(struct mr_link *link, enum mr_code code, const char *why)
 {
     if (link->state != LINK_OPENING && link->state != LINK_SHAKING && link->state != LINK_UP)
         return;
@@ -172,24 +91,19 @@ static void lose(struct mr_link *link, enum mr_code code, const char *why)
 
 static void on_timer(uv_timer_t *timer);
 
-/* Full jitter: a fleet that lost its Redis at one instant comes back spread out. */
 static void wait_for_next_attempt(struct mr_link *link)
 {
-    uint64_t ceiling_ms = RETRY_FIRST_MS;
+    uint32_t wait_ms =
+        mr_backoff_delay_ms(&between_attempts, ++link->failures, mr_random_u32(&link->random));
 
-    for (unsigned n = 0; n < link->failures && ceiling_ms < RETRY_CAP_MS; n++)
-        ceiling_ms *= 2;
-    if (ceiling_ms > RETRY_CAP_MS)
-        ceiling_ms = RETRY_CAP_MS;
-    link->failures++;
     link->state = LINK_WAITING;
-    uv_timer_start(&link->timer, on_timer, 1 + mr_random_below(&link->random, ceiling_ms), 0);
+    uv_timer_start(&link->timer, on_timer, wait_ms, 0);
 }
 
 static void answer_owed(struct mr_link *link)
 {
     while (link->owed.n) {
-        struct owed owed = pay(&link->owed);
+        struct mr_owed owed = mr_owed_steal(&link->owed);
 
         if (owed.fn)
             owed.fn(owed.arg, NULL);
@@ -243,7 +157,7 @@ static void look_for_silence(struct mr_link *link)
         link->last_look = true;
         uv_timer_start(&link->timer, on_timer, LAST_LOOK_MS, 0);
     } else {
-        lose(link, MR_ETIMEDOUT, "no answer within the reply timeout");
+        mr_link_lose(link, MR_ETIMEDOUT, "no answer within the reply timeout");
     }
 }
 
@@ -266,15 +180,15 @@ static bool next_reply(struct mr_link *link)
     void *reply = NULL;
 
     if (redisReaderGetReply(link->reader, &reply) != REDIS_OK) {
-        lose(link, MR_EDOWN, link->reader->errstr);
+        mr_link_lose(link, MR_EDOWN, link->reader->errstr);
         return false;
     }
     if (!reply)
         return false;
     if (link->owed.n == 0) {
-        lose(link, MR_EDOWN, "a reply came that nobody asked for");
+        mr_link_lose(link, MR_EDOWN, "a reply came that nobody asked for");
     } else {
-        struct owed owed = pay(&link->owed);
+        struct mr_owed owed = mr_owed_steal(&link->owed);
 
         if (owed.fn)
             owed.fn(owed.arg, reply);
@@ -306,121 +220,15 @@ static void on_drained(void *arg)
 
 static void on_wire_lost(void *arg, const char *why)
 {
-    lose(arg, MR_EDOWN, why);
+    mr_link_lose(arg, MR_EDOWN, why);
 }
 
-/* ---- the handshake ---- */
-
-static enum mr_code refusal_code(const redisReply *reply)
+void mr_link_came_up(struct mr_link *link)
 {
-    static const char *const passing[] = {"LOADING", "MASTERDOWN", "BUSY",
-                                          "ERR max number of clients"};
-
-    for (size_t i = 0; i < MR_COUNT(passing); i++)
-        if (strncmp(reply->str, passing[i], strlen(passing[i])) == 0)
-            return MR_EREFUSED;
-    return MR_EFAULT;
-}
-
-/* True when the step was refused: the connection is then lost, with the reason. */
-static bool refused(struct mr_link *link, const redisReply *reply, const char *step)
-{
-    char why[256];
-
-    if (reply->type != REDIS_REPLY_ERROR)
-        return false;
-    snprintf(why, sizeof(why), "%s was refused: %s", step, reply->str);
-    lose(link, refusal_code(reply), why);
-    return true;
-}
-
-static void on_auth(void *arg, const redisReply *reply)
-{
-    struct mr_link *link = arg;
-
-    if (!reply || reply->type != REDIS_REPLY_ERROR)
-        return;
-
-    /* Redis quotes words of a command that it does not know: the password must not come out that way. */
-    size_t len = strcspn(reply->str, "'`");
-    char *said = mr_strndup(reply->str, len);
-    if (reply->str[len] || (link->url.password[0] && strstr(said, link->url.password)))
-        lose(link, MR_EFAULT, "AUTH was refused");
-    else
-        refused(link, reply, "AUTH");
-    free(said);
-}
-
-static void on_select(void *arg, const redisReply *reply)
-{
-    struct mr_link *link = arg;
-    char step[32];
-
-    snprintf(step, sizeof(step), "SELECT %u", link->url.db);
-    if (reply)
-        refused(link, reply, step);
-}
-
-/* A server that will not say lives without: the id is 0. */
-static void on_client_id(void *arg, const redisReply *reply)
-{
-    struct mr_link *link = arg;
-
-    if (reply && reply->type == REDIS_REPLY_INTEGER)
-        link->client_id = reply->integer;
-}
-
-/* The last answer of the handshake. PING tells a server that still loads, or wants a password. */
-static void on_pong(void *arg, const redisReply *reply)
-{
-    struct mr_link *link = arg;
-
-    if (!reply)
-        return;
-    bool unprivileged =
-        reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "NOPERM", 6) == 0;
-    if (!unprivileged && refused(link, reply, "PING"))
-        return;
     uv_timer_stop(&link->timer);
     link->state = LINK_UP;
     link->up_at_ms = uv_now(link->loop);
     link->events.on_up(link->events.arg);
-}
-
-static void shake_hands(struct mr_link *link)
-{
-    const struct mr_redis_url *url = &link->url;
-
-    if (url->password) {
-        mr_resp_begin(&link->out, url->username ? 3 : 2);
-        mr_resp_text(&link->out, "AUTH");
-        if (url->username)
-            mr_resp_text(&link->out, url->username);
-        mr_resp_text(&link->out, url->password);
-        owe(&link->owed, on_auth, link);
-    }
-    if (url->db) {
-        mr_resp_begin(&link->out, 2);
-        mr_resp_text(&link->out, "SELECT");
-        mr_resp_number(&link->out, url->db);
-        owe(&link->owed, on_select, link);
-    }
-    if (link->name) {
-        mr_resp_begin(&link->out, 3);
-        mr_resp_text(&link->out, "CLIENT");
-        mr_resp_text(&link->out, "SETNAME");
-        mr_resp_text(&link->out, link->name);
-        owe(&link->owed, NULL, NULL);
-    }
-    if (link->want_client_id) {
-        mr_resp_begin(&link->out, 2);
-        mr_resp_text(&link->out, "CLIENT");
-        mr_resp_text(&link->out, "ID");
-        owe(&link->owed, on_client_id, link);
-    }
-    mr_resp_begin(&link->out, 1);
-    mr_resp_text(&link->out, "PING");
-    owe(&link->owed, on_pong, link);
 }
 
 static void on_open(void *arg)
@@ -428,7 +236,7 @@ static void on_open(void *arg)
     struct mr_link *link = arg;
 
     link->state = LINK_SHAKING;
-    shake_hands(link);
+    mr_link_shake(link);
     write_out(link);
 }
 
@@ -464,10 +272,10 @@ static void on_timer(uv_timer_t *timer)
         attempt(link);
         break;
     case LINK_OPENING:
-        lose(link, MR_ETIMEDOUT, "not connected within the connect timeout");
+        mr_link_lose(link, MR_ETIMEDOUT, "not connected within the connect timeout");
         break;
     case LINK_SHAKING:
-        lose(link, MR_ETIMEDOUT, "connected, but no answer within the connect timeout");
+        mr_link_lose(link, MR_ETIMEDOUT, "connected, but no answer within the connect timeout");
         break;
     case LINK_UP:
         look_for_silence(link);
@@ -544,7 +352,7 @@ static void expect(struct mr_link *link, mr_reply_fn *fn, void *arg)
         if (!uv_is_active((uv_handle_t *)&link->timer))
             watch(link);
     }
-    owe(&link->owed, fn, arg);
+    mr_owed_add(&link->owed, fn, arg);
     at_turns_end(link);
 }
 
@@ -578,7 +386,7 @@ void mr_link_flush(struct mr_link *link)
 
 void mr_link_drop(struct mr_link *link, const char *why)
 {
-    lose(link, MR_EDOWN, why);
+    mr_link_lose(link, MR_EDOWN, why);
 }
 
 bool mr_link_is_up(const struct mr_link *link)

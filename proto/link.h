@@ -1,4 +1,7 @@
-/* One connection to one Redis on a libuv loop: connects, authenticates, reconnects; never repeats a command by itself. */
+/*
+ * One connection to one Redis on a libuv loop: connects, authenticates, reconnects; never repeats a command by itself.
+ * The process must ignore SIGPIPE: libuv writes to sockets that the other end may have closed.
+ */
 #ifndef MR_PROTO_LINK_H
 #define MR_PROTO_LINK_H
 

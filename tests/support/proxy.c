@@ -167,7 +167,7 @@ static void spring(struct proxy *p, struct pair *pair)
 
 static bool holds(const char *bytes, size_t n, const char *text)
 {
-    return text[0] && memmem(bytes, n, text, strlen(text));
+    return n && text[0] && memmem(bytes, n, text, strlen(text));
 }
 
 static void took_from_client(struct proxy *p, struct pair *pair, const char *bytes, size_t n)

@@ -219,9 +219,10 @@ static void on_written(uv_write_t *request, int status)
 {
     struct mr_wire *wire = request->data;
 
-    wire->writing = false;
-    if (wire->closed)
+    /* A server that hung up may have said why: that is still to be read, and then the end. */
+    if (wire->closed || status == UV_EPIPE)
         return;
+    wire->writing = false;
     if (status != 0) {
         lost(wire, "writing failed", status);
         return;

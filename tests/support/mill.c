@@ -96,11 +96,28 @@ void mr_mill_drain(struct mr_mill *mill, unsigned i, uint64_t ms)
                       (int)workers[w]);
 }
 
+/* Workers write to their dispatcher's log; so does a sanitizer in them that has found something. */
+static void check_sanitizers(const struct mr_proc *dispatcher)
+{
+    static const char *const findings[] = {
+        "LeakSanitizer:", "runtime error:", "AddressSanitizer: heap-",
+        "AddressSanitizer: stack-", "AddressSanitizer: attempting"};
+
+    for (size_t i = 0; i < MR_COUNT(findings); i++)
+        if (mr_proc_said(dispatcher, findings[i])) {
+            mr_proc_show(dispatcher);
+            ck_abort_msg("a sanitizer said: %s", findings[i]);
+        }
+}
+
 void mr_mill_stop(struct mr_mill *mill)
 {
     for (unsigned i = 0; i < MR_MILL_DISPATCHERS; i++)
         if (mill->dispatchers[i].pid > 0)
             mr_mill_drain(mill, i, START_MS);
+    for (unsigned i = 0; i < MR_MILL_DISPATCHERS; i++)
+        if (mill->dispatchers[i].log[0])
+            check_sanitizers(&mill->dispatchers[i]);
     mr_redis_stop(&mill->redis);
 }
 

@@ -14,8 +14,9 @@
 struct mr_host;
 struct mr_runner;
 
-/* From the cancel to the moment when a job that does not stop is stuck; less where the configuration's grace is. */
-#define MR_CANCEL_GRACE_MS 5000
+/* From the cancel to the moment when a job that does not stop is stuck: the configuration's grace, within these bounds. */
+#define MR_CANCEL_GRACE_MIN_MS 500
+#define MR_CANCEL_GRACE_MAX_MS 5000
 
 struct mr_runner_events {
     /*

@@ -238,6 +238,23 @@ START_TEST(a_suspect_runs_alone)
 }
 END_TEST
 
+START_TEST(a_crash_prone_handler_runs_alone)
+{
+    static char path[] = MR_TEST_MODULES "/contrary_7.so";
+    static char *modules[] = {path};
+
+    mr_rig_init(&rig, NULL);
+    rig.config.modules = modules;
+    rig.config.n_modules = 1;
+    mr_rig_start(&rig);
+    mr_rig_push(&rig, "{\"job\":\"debug.sleep\",\"data\":{\"ms\":30}}");
+    ck_assert_int_eq(mr_rig_push(&rig, "{\"job\":\"contrary.job\"}"), MR_EBUSY);
+    mr_rig_wait(&rig, 1);
+    ck_assert_int_eq(mr_rig_run(&rig, "{\"job\":\"contrary.job\"}")->outcome, MR_OUTCOME_DONE);
+    mr_rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(what_waits_for_a_thread_is_not_yet_running)
 {
     mr_rig_init(&rig, NULL);
@@ -360,6 +377,7 @@ int main(void)
         {a_job_of_the_configuration_has_its_own_policy,  0                },
         {a_handler_says_retry_or_fail,                   0                },
         {a_suspect_runs_alone,                           2                },
+        {a_crash_prone_handler_runs_alone,               0                },
         {what_waits_for_a_thread_is_not_yet_running,     0                },
         {a_leaving_worker_releases_what_stops,           0                },
         {an_operator_cancels_by_uuid,                    0                },

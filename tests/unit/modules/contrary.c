@@ -7,6 +7,7 @@
 #define BAD_NAME 4
 #define SHORT 5
 #define NO_TABLE 6
+#define FRAGILE 7
 
 /* The first time it cannot open. */
 static enum mr_code open_late(struct mr_host *host, void **out_state, struct mr_err *err)
@@ -35,6 +36,7 @@ static struct mr_outcome run(void *state, struct mr_job *job)
 
 static const struct mr_handler handler = {
     .abi = CONTRARY == OTHER_ABI ? MR_HANDLER_ABI + 1 : MR_HANDLER_ABI,
+    .flags = CONTRARY == FRAGILE ? MR_CRASH_PRONE : 0,
     .size = CONTRARY == SHORT ? sizeof(unsigned) : sizeof(struct mr_handler),
     .name = CONTRARY == BAD_NAME ? "not a name" : "contrary.job",
     .open = CONTRARY == FIRST_FAILS ? open_late : NULL,

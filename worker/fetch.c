@@ -97,7 +97,8 @@ static void on_read(void *arg, enum mr_code code, const redisReply *reply)
         if (lease->read < lease->n && lease->state == MR_LEASE_HELD)
             mr_fetch_read(lease);
     } else if (lease->state == MR_LEASE_HELD && reply) {
-        mr_worker_again(worker, REFUSED_MS); /* LOADING and the like: the turn reads again */
+        mr_lease_touch(lease); /* LOADING and the like: read again */
+        mr_worker_again(worker, REFUSED_MS);
     }
     mr_settle_check(lease);
     mr_worker_wake(worker);

@@ -77,15 +77,28 @@ static void close_all(struct mr_worker *worker)
         _exit(70); /* a handler never let go: the page tells the reaper what runs */
 }
 
+/*
+ * An orphan finishes what it runs, however slow: nobody asked it to be quick, and it renews itself. A worker with a
+ * stuck job is ended by its parent, when the neighbours have finished.
+ */
+static bool nobody_hurries(const struct mr_worker *worker)
+{
+    if (worker->parent_gone)
+        return !worker->told;
+    return worker->fate == MR_FATE_STUCK && !worker->standalone;
+}
+
 void mr_leave_if_over(struct mr_worker *worker)
 {
     uint64_t gone_ms = mr_clock_ms() - worker->fate_at_ms;
     unsigned running = mr_runner_running(worker->runner);
     bool patience_over = gone_ms > worker->config->grace_ms + LEAVE_ANYWAY_MS;
 
-    if (running > 0 && worker->fate == MR_FATE_STUCK && !worker->parent_gone &&
-        !worker->standalone)
-        return; /* the parent ends it when the neighbours have finished */
+    if (running > 0 && nobody_hurries(worker)) {
+        worker->fate_at_ms =
+            mr_clock_ms(); /* grace begins when somebody does, or with the last job's end */
+        return;
+    }
     if (running > 0 && gone_ms > worker->config->grace_ms && !worker->released) {
         worker->released = true;
         mr_runner_release_all(worker->runner);

@@ -293,6 +293,14 @@ static void on_tick(uv_timer_t *timer)
 
 /* ---- told from outside ---- */
 
+static void told_to_leave(struct mr_worker *worker)
+{
+    if (!worker->told)
+        worker->fate_at_ms = mr_clock_ms();
+    worker->told = true;
+    mr_worker_leave(worker, MR_FATE_TOLD);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct mr_worker *worker = handle->data;
@@ -300,13 +308,13 @@ static void on_signal(uv_signal_t *handle, int number)
     if (number == SIGUSR1)
         mr_sync_audit(worker, true);
     else
-        mr_worker_leave(worker, MR_FATE_TOLD);
+        told_to_leave(worker);
     mr_worker_wake(worker);
 }
 
 static void on_drain(void *arg)
 {
-    mr_worker_leave(arg, MR_FATE_TOLD);
+    told_to_leave(arg);
 }
 
 static void on_cancel(void *arg, const char *uuid)

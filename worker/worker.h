@@ -90,6 +90,7 @@ struct mr_worker {
 
     enum mr_worker_fate fate;
     uint64_t fate_at_ms, started_at_ms;
+    bool told; /* by a signal or its parent */
     bool released, leaving;
     bool full;        /* Redis refused a plain write for want of memory */
     unsigned closing; /* parts that are not closed yet */

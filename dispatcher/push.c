@@ -50,7 +50,7 @@ static bool add_wait(const char *text, char **end, struct mr_compose *compose, u
 {
     unsigned long s = strtoul(text, end, 10);
 
-    if (*text < '0' || *text > '9' || s > SECONDS_MAX ||
+    if (*text < '0' || *text > '9' || (double)s > SECONDS_MAX ||
         compose->n_backoff == MR_ENVELOPE_BACKOFFS)
         return false;
     waits[compose->n_backoff++] = (uint32_t)s;

@@ -38,41 +38,41 @@ static void ck_bytes(struct mr_bytes bytes, const char *want)
 static const struct {
     const char *raw, *job, *uuid, *data;
 } shapes[] = {
-    {"{\"job\":\"x\"}",                                                              "x",       NULL,         NULL                                                                             },
-    {"\t{ \"job\" : \"x\" }\r\n ",                                                   "x",       NULL,         NULL                                                                             },
-    {"{\"job\":\"raw.job\",\"n\":1}",                                                "raw.job", NULL,         NULL                                                                             },
+    {"{\"job\":\"x\"}",                                                                               "x",                                         NULL,   NULL  },
+    {"\t{ \"job\" : \"x\" }\r\n ",                                                                    "x",                                         NULL,   NULL  },
+    {"{\"job\":\"raw.job\",\"n\":1}",                                                                 "raw.job",                                   NULL,   NULL  },
     {"{\"uuid\":\"6f96\",\"id\":\"abc\",\"displayName\":\"raw\",\"job\":\"raw.job\","
      "\"attempts\":0,"
-     "\"data\":{}}",                                                                               "raw.job",                                                                            "6f96", "{}"},
+     "\"data\":{}}",                                                                             "raw.job",                                   "6f96", "{}"  },
     {"{\"uuid\":\"c41e\",\"displayName\":\"email.send\",\"job\":\"email.send\",\"maxTries\":"
      "null,"
      "\"maxExceptions\":null,\"failOnTimeout\":false,\"backoff\":null,\"timeout\":null,"
      "\"data\":{\"to\":\"zo\xc3\xab@example.org\\/x\",\"list\":[],\"big\":9007199254740993},"
-     "\"id\":\"X2Rc\",\"attempts\":0}",                                                                              "email.send",                                                                                        "c41e",
-     "{\"to\":\"zo\xc3\xab@example.org\\/x\",\"list\":[],\"big\":9007199254740993}"                                                              },
+     "\"id\":\"X2Rc\",\"attempts\":0}",                                                          "email.send",                                "c41e",
+     "{\"to\":\"zo\xc3\xab@example.org\\/x\",\"list\":[],\"big\":9007199254740993}"                                                                              },
     {"{\"uuid\":\"58f3\",\"displayName\":\"App\\\\Handlers\\\\Email\",\"job\":"
      "\"App\\\\Handlers\\\\Email@send\","
-     "\"data\":\"\",\"id\":\"jp43\",\"attempts\":0}", "App\\Handlers\\Email@send",          "58f3",                       "\"\""                                                                                                                                           },
-    {"{\"uuid\":\"4149\",\"job\":\"email.send\",\"data\":[],\"attempts\":0}",                                                                        "email.send",
-     "4149",                                                        "[]"},
+     "\"data\":\"\",\"id\":\"jp43\",\"attempts\":0}",                                            "App\\Handlers\\Email@send",                 "58f3", "\"\""},
+    {"{\"uuid\":\"4149\",\"job\":\"email.send\",\"data\":[],\"attempts\":0}",                         "email.send",
+     "4149",                                                                                                                                               "[]"  },
     {"{\"uuid\":\"ae71\",\"displayName\":\"App\\\\Jobs\\\\SendMail\",\"job\":\"" CALL
      "\",\"maxTries\":5,"
      "\"backoff\":\"10,30,120\",\"retryUntil\":1795437178,\"data\":{\"commandName\":"
      "\"App\\\\Jobs\\\\SendMail\","
      "\"command\":\"O:17:\\\"App\\\\Jobs\\\\SendMail\\\":1:{s:9:\\\"\\u0000*\\u0000secret\\\";"
      "s:4:\\\"prot\\\";}\"},"
-     "\"id\":\"RPpF\",\"attempts\":2}",                                                                         "Illuminate\\Queue\\CallQueuedHandler@call",                                                                              "ae71",
+     "\"id\":\"RPpF\",\"attempts\":2}",                                                          "Illuminate\\Queue\\CallQueuedHandler@call", "ae71",
      "{\"commandName\":\"App\\\\Jobs\\\\SendMail\",\"command\":\"O:17:"
      "\\\"App\\\\Jobs\\\\SendMail\\\":1:"
-     "{s:9:\\\"\\u0000*\\u0000secret\\\";s:4:\\\"prot\\\";}\"}"                                                                                                                                                       },
+     "{s:9:\\\"\\u0000*\\u0000secret\\\";s:4:\\\"prot\\\";}\"}"                                                                                                  },
     {"{\"uuid\":\"7bcb\",\"displayName\":\"Closure (enqueue.php:24)\",\"job\":\"" CALL
      "\",\"data\":{},\"attempts\":0,\"type\":\"job\",\"tags\":[\"a\"],\"silenced\":false,"
-     "\"pushedAt\":\"1795437139.7547\",\"illuminate:log:context\":{\"data\":{},\"hidden\":{}}}",                                                                        "Illuminate\\Queue\\CallQueuedHandler@call",                                "7bcb",                                            "{}"},
-    {"{\"\\u006aob\":\"x\",\"d\\u0061ta\":1}",                                                                        "x",                                              NULL,               "1"                                                                                                                                                                                 }, /* a name may be escaped */
-    {"{\"job\":\"x\",\"uuid\":\"\"}",                                                                          "x",                                   NULL,                                 NULL}, /* an empty uuid names nothing */
-    {"{\"job\":\"x\",\"a\":{\"job\":1,\"job\":2}}",                                                                          "x",                                             NULL,
-     NULL                                                                                                                                                           }, /* duplicates further inside */
-    {"{\"job\":\"x\",\"z\":1,\"z\":2}",                                                                          "x",                                                                                      NULL,                                                                                                  NULL}, /* ... and of strangers */
+     "\"pushedAt\":\"1795437139.7547\",\"illuminate:log:context\":{\"data\":{},\"hidden\":{}}}", "Illuminate\\Queue\\CallQueuedHandler@call", "7bcb", "{}"  },
+    {"{\"\\u006aob\":\"x\",\"d\\u0061ta\":1}",                                                        "x",                                         NULL,   "1"   }, /* a name may be escaped */
+    {"{\"job\":\"x\",\"uuid\":\"\"}",                                                                 "x",                                         NULL,   NULL  }, /* an empty uuid names nothing */
+    {"{\"job\":\"x\",\"a\":{\"job\":1,\"job\":2}}",                                                   "x",                                         NULL,
+     NULL                                                                                                                                                        }, /* duplicates further inside */
+    {"{\"job\":\"x\",\"z\":1,\"z\":2}",                                                               "x",                                         NULL,   NULL  }, /* ... and of strangers */
 };
 
 START_TEST(what_producers_write_is_taken)
@@ -430,43 +430,43 @@ static const struct {
     const char *uuid, *error;
     const char *want;
 } edits[] = {
-    {"{\"job\":\"j\"}",                   KEEP,                                                KEEP,                                KEEP,           NULL,                                                            NULL,        "{\"job\":\"j\"}"                                                                                                                        },
-    {"{\"job\":\"j\"}",                   1,                                                   KEEP,                                KEEP,           NULL,                                                            NULL,        "{\"attempts\":1,\"job\":\"j\"}"                                                                                                         },
-    {"{\"job\":\"j\"}",                   KEEP,                                                KEEP,                                KEEP,           "u-1",                                                           NULL,        "{\"uuid\":\"u-1\",\"job\":\"j\"}"                                                                                                       },
-    {"{\"uuid\":\"mine\",\"job\":\"j\"}", KEEP,                                                KEEP,                                KEEP,           "u-1",                                                           NULL,
-     "{\"uuid\":\"mine\",\"job\":\"j\"}"                                                                                                                                                                                                                                                                                                                                   },
-    {"{\"job\":\"j\",\"uuid\":null}",     KEEP,                                                KEEP,                                KEEP,           "u-1",                                                           NULL,
-     "{\"job\":\"j\",\"uuid\":\"u-1\"}"                                                                                                                                                                                                                                                                                                                                    },
-    {"{\"job\":\"j\",\"uuid\":\"\"}",     KEEP,                                                KEEP,                                KEEP,           "u-1",                                                           NULL,
-     "{\"job\":\"j\",\"uuid\":\"u-1\"}"                                                                                                                                                                                                                                                                                                                                    },
+    {"{\"job\":\"j\"}",                                                                      KEEP,        KEEP, KEEP, NULL,  NULL,             "{\"job\":\"j\"}"                 },
+    {"{\"job\":\"j\"}",                                                                      1,           KEEP, KEEP, NULL,  NULL,             "{\"attempts\":1,\"job\":\"j\"}"  },
+    {"{\"job\":\"j\"}",                                                                      KEEP,        KEEP, KEEP, "u-1", NULL,             "{\"uuid\":\"u-1\",\"job\":\"j\"}"},
+    {"{\"uuid\":\"mine\",\"job\":\"j\"}",                                                    KEEP,        KEEP, KEEP, "u-1", NULL,
+     "{\"uuid\":\"mine\",\"job\":\"j\"}"                                                                                                                                         },
+    {"{\"job\":\"j\",\"uuid\":null}",                                                        KEEP,        KEEP, KEEP, "u-1", NULL,
+     "{\"job\":\"j\",\"uuid\":\"u-1\"}"                                                                                                                                          },
+    {"{\"job\":\"j\",\"uuid\":\"\"}",                                                        KEEP,        KEEP, KEEP, "u-1", NULL,
+     "{\"job\":\"j\",\"uuid\":\"u-1\"}"                                                                                                                                          },
  /* odd blanks, escapes and unknown members stay as they were */
     {" {\t\"x\" : 1.50e+1 ,\n\"attempts\" : 0 , "
-     "\"job\":\"A\\\\B@c\",\"data\":\"\\u0000*\\u0000\\/\" } \n",                                    9,                              KEEP,                             KEEP,          NULL,                                         NULL,
+     "\"job\":\"A\\\\B@c\",\"data\":\"\\u0000*\\u0000\\/\" } \n",                       9,           KEEP, KEEP, NULL,  NULL,
      " {\t\"x\" : 1.50e+1 ,\n\"attempts\" : 9 , "
-     "\"job\":\"A\\\\B@c\",\"data\":\"\\u0000*\\u0000\\/\" } \n"                                                                                                                                   },
-    {"{\"attempts\":null,\"job\":\"j\"}",                                   12345678901,                                                    KEEP,                                          KEEP, NULL,                   NULL,
-     "{\"attempts\":12345678901,\"job\":\"j\"}"         },
-    {"{\"suspect\":1,\"data\":{\"attempts\":5},\"crashes\":2,\"job\":\"j\",\"attempts\":3}",                                   4,
-     3, 0,                                                                                                                                             NULL,                                                                                                                                                                                                           NULL,
-     "{\"suspect\":0,\"data\":{\"attempts\":5},\"crashes\":3,\"job\":\"j\",\"attempts\":4}"},
-    {"{\"job\":\"j\",\"crashes\":2}",                                   4,                                                        3,                                                        1,              "u",                     NULL,
-     "{\"uuid\":\"u\",\"attempts\":4,\"suspect\":1,\"job\":\"j\",\"crashes\":3}"                                                                                                                                },
+     "\"job\":\"A\\\\B@c\",\"data\":\"\\u0000*\\u0000\\/\" } \n"                                                                                                                 },
+    {"{\"attempts\":null,\"job\":\"j\"}",                                                    12345678901, KEEP, KEEP, NULL,  NULL,
+     "{\"attempts\":12345678901,\"job\":\"j\"}"                                                                                                                                  },
+    {"{\"suspect\":1,\"data\":{\"attempts\":5},\"crashes\":2,\"job\":\"j\",\"attempts\":3}", 4,
+     3,                                                                                                         0,    NULL,  NULL,
+     "{\"suspect\":0,\"data\":{\"attempts\":5},\"crashes\":3,\"job\":\"j\",\"attempts\":4}"                                                                                      },
+    {"{\"job\":\"j\",\"crashes\":2}",                                                        4,           3,    1,    "u",   NULL,
+     "{\"uuid\":\"u\",\"attempts\":4,\"suspect\":1,\"job\":\"j\",\"crashes\":3}"                                                                                                 },
  /* errors */
-    {"{\"job\":\"j\"}",                                   KEEP,                                                                      KEEP,                                                                   KEEP,        NULL, "no \"route\"\n",
+    {"{\"job\":\"j\"}",                                                                      KEEP,        KEEP, KEEP, NULL,  "no \"route\"\n",
      "{\"errors\":[{\"at_ms\":1700000000123,\"error\":\"no "
-     "\\\"route\\\"\\n\"}],\"job\":\"j\"}"},
-    {"{\"job\":\"j\",\"errors\":null}",                                   KEEP,                                                      KEEP,                                                   KEEP,        NULL,                 "e",
-     "{\"job\":\"j\",\"errors\":[{\"at_ms\":1700000000123,\"error\":\"e\"}]}"                                                                                                                                             },
-    {"{\"job\":\"j\",\"errors\":{}}",                                   KEEP,                                                        KEEP,                                                     KEEP,        NULL,               "e",
-     "{\"job\":\"j\",\"errors\":[{\"at_ms\":1700000000123,\"error\":\"e\"}]}"},
-    {"{\"job\":\"j\",\"errors\":[ ]}",                                   KEEP,                                                       KEEP,                                                    KEEP,        NULL,                "e",
-     "{\"job\":\"j\",\"errors\":[{\"at_ms\":1700000000123,\"error\":\"e\"}]}"                                                                                                                                             },
-    {"{\"job\":\"j\",\"errors\":[1, [2,\"]\"],3,4]}",                                   KEEP,                                        KEEP,                                     KEEP,        NULL,                               "e",
-     "{\"job\":\"j\",\"errors\":[1,[2,\"]\"],3,4,{\"at_ms\":1700000000123,\"error\":\"e\"}]}"},
-    {"{\"job\":\"j\",\"errors\":[1,2,3,4,5]}",                                   KEEP,                                               KEEP,                                            KEEP,        NULL,                        "e",
-     "{\"job\":\"j\",\"errors\":[2,3,4,5,{\"at_ms\":1700000000123,\"error\":\"e\"}]}"                                                                                                                                             },
-    {"{\"job\":\"j\",\"errors\":[1,2,3,4,5,6,7]}",                                   KEEP,                                           KEEP,                                        KEEP,        NULL,                            "e",
-     "{\"job\":\"j\",\"errors\":[4,5,6,7,{\"at_ms\":1700000000123,\"error\":\"e\"}]}"},
+     "\\\"route\\\"\\n\"}],\"job\":\"j\"}"                                                                                                                                       },
+    {"{\"job\":\"j\",\"errors\":null}",                                                      KEEP,        KEEP, KEEP, NULL,  "e",
+     "{\"job\":\"j\",\"errors\":[{\"at_ms\":1700000000123,\"error\":\"e\"}]}"                                                                                                    },
+    {"{\"job\":\"j\",\"errors\":{}}",                                                        KEEP,        KEEP, KEEP, NULL,  "e",
+     "{\"job\":\"j\",\"errors\":[{\"at_ms\":1700000000123,\"error\":\"e\"}]}"                                                                                                    },
+    {"{\"job\":\"j\",\"errors\":[ ]}",                                                       KEEP,        KEEP, KEEP, NULL,  "e",
+     "{\"job\":\"j\",\"errors\":[{\"at_ms\":1700000000123,\"error\":\"e\"}]}"                                                                                                    },
+    {"{\"job\":\"j\",\"errors\":[1, [2,\"]\"],3,4]}",                                        KEEP,        KEEP, KEEP, NULL,  "e",
+     "{\"job\":\"j\",\"errors\":[1,[2,\"]\"],3,4,{\"at_ms\":1700000000123,\"error\":\"e\"}]}"                                                                                    },
+    {"{\"job\":\"j\",\"errors\":[1,2,3,4,5]}",                                               KEEP,        KEEP, KEEP, NULL,  "e",
+     "{\"job\":\"j\",\"errors\":[2,3,4,5,{\"at_ms\":1700000000123,\"error\":\"e\"}]}"                                                                                            },
+    {"{\"job\":\"j\",\"errors\":[1,2,3,4,5,6,7]}",                                           KEEP,        KEEP, KEEP, NULL,  "e",
+     "{\"job\":\"j\",\"errors\":[4,5,6,7,{\"at_ms\":1700000000123,\"error\":\"e\"}]}"                                                                                            },
 };
 
 START_TEST(a_rewrite_changes_what_it_must_and_no_byte_more)

@@ -104,14 +104,14 @@ END_TEST
 static const struct {
     const char *value, *want;
 } encoded[] = {
-    {"plain words",          "Subject: plain words"                                    },
+    {"plain words",                                                                           "Subject: plain words"                         },
     {"Gr\xc3\xbc\xc3\x9f"
-     "e",               "Subject: =?utf-8?B?R3LDvMOfZQ==?="                       },
-    {"=?utf-8?B?forged?=",   "Subject: =?utf-8?B?PT91dGYtOD9CP2ZvcmdlZD89?="           },
+     "e",                                                                                "Subject: =?utf-8?B?R3LDvMOfZQ==?="            },
+    {"=?utf-8?B?forged?=",                                                                    "Subject: =?utf-8?B?PT91dGYtOD9CP2ZvcmdlZD89?="},
     {"\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f"
      "\x90\x8e"
-     "\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e",                       "Subject: =?utf-8?B?8J+QjvCfkI7wn5CO8J+QjvCfkI7wn5CO8J+QjvCfkI7wn5CO8J+Qjg==?=\r\n "
-     "=?utf-8?B?8J+Qjg==?="},
+     "\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e\xf0\x9f\x90\x8e", "Subject: =?utf-8?B?8J+QjvCfkI7wn5CO8J+QjvCfkI7wn5CO8J+QjvCfkI7wn5CO8J+Qjg==?=\r\n "
+     "=?utf-8?B?8J+Qjg==?="                     },
 };
 
 START_TEST(headers_are_encoded_and_cut_between_characters)

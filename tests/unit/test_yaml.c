@@ -66,25 +66,25 @@ END_TEST
 static const struct {
     const char *text, *error;
 } refused[] = {
-    {"a: 1\nb: 2\na: 3\n",      "c.yaml:3:1: \"a\" stands here twice, first in line 1"                   },
-    {"a: {b: 1, c: 2, b: 3}\n", "c.yaml:1:17: \"b\" stands here twice, first in line 1"                  },
-    {"a: &x 1\n",               "c.yaml:1:4: anchors (&x) are not read: write the value where it is used"},
-    {"a: *x\n",                 "c.yaml:1:4: aliases (*x) are not read: write the value out"             },
+    {"a: 1\nb: 2\na: 3\n",                    "c.yaml:3:1: \"a\" stands here twice, first in line 1"                   },
+    {"a: {b: 1, c: 2, b: 3}\n",               "c.yaml:1:17: \"b\" stands here twice, first in line 1"                  },
+    {"a: &x 1\n",                             "c.yaml:1:4: anchors (&x) are not read: write the value where it is used"},
+    {"a: *x\n",                               "c.yaml:1:4: aliases (*x) are not read: write the value out"             },
     {"a: !!binary 1\n",
-     "c.yaml:1:4: tags (tag:yaml.org,2002:binary) are not read: write the plain value"                   },
-    {"&k a: 1\n",               "c.yaml:1:1: anchors (&k) are not read: write the value where it is used"},
-    {"[a]: 1\n",                "c.yaml:1:1: a key must be a plain word"                                 },
-    {"'': 1\n",                 "c.yaml:1:1: a key must have 1 to 200 characters"                        },
-    {"\"a\\0b\": 1\n",          "c.yaml:1:1: a key must have 1 to 200 characters"                        },
-    {"a: \"b\\0c\"\n",          "c.yaml:1:4: a NUL character cannot stand in a value"                    },
-    {"a: 1\n---\nb: 2\n",       "c.yaml:2:1: a second document begins here: one is enough"               },
+     "c.yaml:1:4: tags (tag:yaml.org,2002:binary) are not read: write the plain value"                                 },
+    {"&k a: 1\n",                             "c.yaml:1:1: anchors (&k) are not read: write the value where it is used"},
+    {"[a]: 1\n",                              "c.yaml:1:1: a key must be a plain word"                                 },
+    {"'': 1\n",                               "c.yaml:1:1: a key must have 1 to 200 characters"                        },
+    {"\"a\\0b\": 1\n",                        "c.yaml:1:1: a key must have 1 to 200 characters"                        },
+    {"a: \"b\\0c\"\n",                        "c.yaml:1:4: a NUL character cannot stand in a value"                    },
+    {"a: 1\n---\nb: 2\n",                     "c.yaml:2:1: a second document begins here: one is enough"               },
     {"a: [1, 2\nb: 3\n",
-     "c.yaml:2:2: did not find expected ',' or ']' while parsing a flow sequence"                        },
-    {"a: b: c\n",               "c.yaml:1:5: mapping values are not allowed in this context"             },
-    {"a: 1\n\tb: 2\n",          "c.yaml:2:1: found a tab character that violates indentation while "
-     "scanning a plain scalar"                                                                                   },
-    {"a: 1\nb: \xff\n",                         "c.yaml:2:4: not readable as text: invalid leading UTF-8 octet"},
-    {"[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]\n",                         "c.yaml:1:17: nested deeper than 16"                                                             },
+     "c.yaml:2:2: did not find expected ',' or ']' while parsing a flow sequence"                                      },
+    {"a: b: c\n",                             "c.yaml:1:5: mapping values are not allowed in this context"             },
+    {"a: 1\n\tb: 2\n",                        "c.yaml:2:1: found a tab character that violates indentation while "
+                       "scanning a plain scalar"                                                 },
+    {"a: 1\nb: \xff\n",                       "c.yaml:2:4: not readable as text: invalid leading UTF-8 octet"          },
+    {"[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]\n", "c.yaml:1:17: nested deeper than 16"                                     },
 };
 
 START_TEST(what_cannot_be_read_is_refused_with_its_place)

@@ -3,6 +3,7 @@
 #include "proto/base/mem.h"
 #include "proto/keys.h"
 #include "worker/recorder.h"
+#include "worker/settlement.h"
 #include "worker/worker.h"
 
 #include <assert.h>
@@ -201,13 +202,4 @@ void mr_item_settled(struct mr_item *item, bool settled)
     item->settled = settled;
     if (item->state == MR_ITEM_SCRIPT)
         item->lease->n_unsettled_scripts += settled ? -1u : 1u;
-}
-
-void mr_settlement_free(struct mr_settlement *settlement)
-{
-    if (!settlement)
-        return;
-    mr_buf_fini(&settlement->bytes);
-    free(settlement->id);
-    free(settlement);
 }

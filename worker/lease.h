@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct mr_settlement;
 struct mr_source;
 
 /* The one source of verdict of a place, until the whole lease has been answered for. */
@@ -20,18 +21,6 @@ enum mr_item_state {
     MR_ITEM_BACK,    /* on its way back to the head: no longer ours, whatever the answer */
     MR_ITEM_DROPPED, /* not to be started, not settled: the reaper's */
     MR_ITEM_STATES
-};
-
-enum mr_settlement_kind { MR_SETTLE_RETRY, MR_SETTLE_RELEASE, MR_SETTLE_DEAD };
-
-/* What a settling script is to be told. Kept until the lease ends, so that it can be said again. */
-struct mr_settlement {
-    enum mr_settlement_kind kind;
-    double due_s;        /* RETRY: unix seconds */
-    struct mr_buf bytes; /* the payload to write, or the dead letter's record */
-    char *id;            /* DEAD */
-    uint64_t died_at_ms; /* DEAD */
-    bool big;            /* DEAD: over the payload limit */
 };
 
 struct mr_item {
@@ -119,6 +108,5 @@ void mr_item_set(struct mr_item *item, enum mr_item_state state);
 unsigned mr_item_index(const struct mr_item *item);
 /* The settlement was answered, or is taken back because Redis went back in time. */
 void mr_item_settled(struct mr_item *item, bool settled);
-void mr_settlement_free(struct mr_settlement *settlement);
 
 #endif

@@ -1,97 +1,12 @@
 #include "worker/settle.h"
 
-#include "proto/base/clock.h"
 #include "proto/base/log.h"
-#include "proto/base/mem.h"
-#include "proto/letter.h"
 #include "proto/replies.h"
 #include "worker/fetch.h"
+#include "worker/settlement.h"
 #include "worker/worker.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
 enum { AGAIN_MS = 100 };
-
-/* ---- what the commands will say ---- */
-
-/* The envelope with the verdict's counts; a job without a name gets one at its first rewrite. */
-static void rewrite(const struct mr_delivery *delivery, const struct mr_verdict *verdict,
-                    const struct mr_outcome *outcome, uint64_t now_ms, struct mr_buf *out)
-{
-    const struct mr_attempt *was = &delivery->attempt;
-    char uuid[MR_UUID_LEN + 1];
-    struct mr_envelope_edit edit = {
-        .attempts = verdict->attempts != was->attempts ? verdict->attempts : -1,
-        .crashes = verdict->crashes != was->crashes ? verdict->crashes : -1,
-        .suspect = verdict->suspect != was->suspect ? verdict->suspect : -1,
-        .error = verdict->retried ? outcome->reason : NULL,
-        .error_at_ms = now_ms,
-    };
-
-    if (!delivery->envelope.uuid.at) {
-        mr_uuid_make(uuid);
-        edit.uuid = uuid;
-    }
-    mr_envelope_rewrite(&delivery->envelope, &edit, out);
-}
-
-static void write_letter(struct mr_worker *worker, const struct mr_source *source,
-                         const struct mr_delivery *delivery, const struct mr_verdict *verdict,
-                         const struct mr_outcome *outcome, uint64_t now_ms,
-                         struct mr_settlement *out)
-{
-    char host[256] = "", id[MR_LETTER_ID_MAX];
-
-    gethostname(host, sizeof(host) - 1);
-    mr_letter_id(&delivery->envelope, id);
-    out->big = delivery->envelope.raw.len > worker->config->limits.payload_bytes;
-    struct mr_letter letter = {
-        .envelope = &delivery->envelope,
-        .id = id,
-        .queue = source->keys.name,
-        .dead = verdict->dead,
-        .outcome = mr_outcome_name(outcome->kind),
-        .reason = outcome->reason,
-        .attempts = verdict->attempts,
-        .crashes = verdict->crashes,
-        .died_at_ms = now_ms,
-        .worker = worker->incarnation,
-        .host = host,
-        .big = out->big,
-    };
-    mr_letter_meta(&out->bytes, &letter);
-    out->id = mr_strdup(id);
-    out->died_at_ms = now_ms;
-}
-
-static struct mr_settlement *settlement_of(struct mr_worker *worker,
-                                           const struct mr_source *source,
-                                           const struct mr_delivery *delivery,
-                                           const struct mr_verdict *verdict,
-                                           const struct mr_outcome *outcome)
-{
-    struct mr_settlement *settlement = mr_zalloc(sizeof(*settlement));
-    uint64_t now_ms = mr_clock_wall_ms();
-
-    switch (verdict->kind) {
-    case MR_VERDICT_DEAD:
-        settlement->kind = MR_SETTLE_DEAD;
-        write_letter(worker, source, delivery, verdict, outcome, now_ms, settlement);
-        break;
-    case MR_VERDICT_READY:
-        settlement->kind = MR_SETTLE_RELEASE;
-        mr_buf_add(&settlement->bytes, delivery->envelope.raw.at, delivery->envelope.raw.len);
-        break;
-    case MR_VERDICT_DELAY:
-    case MR_VERDICT_DONE:
-        settlement->kind = MR_SETTLE_RETRY;
-        settlement->due_s = (double)(now_ms + verdict->delay_ms) / 1000.0;
-        rewrite(delivery, verdict, outcome, now_ms, &settlement->bytes);
-        break;
-    }
-    return settlement;
-}
 
 static void too_late(struct mr_lease *lease)
 {
@@ -110,7 +25,7 @@ void mr_settle_verdict(struct mr_worker *worker, struct mr_item *item,
         mr_item_set(item, MR_ITEM_DONE);
         mr_recorder_lease_done(&worker->recorder, source->index, lease->k, mr_item_index(item));
     } else {
-        item->settlement = settlement_of(worker, source, delivery, verdict, outcome);
+        item->settlement = mr_settlement_of(worker, source, delivery, verdict, outcome);
         mr_item_set(item, MR_ITEM_SCRIPT);
         mr_recorder_lease_settling(&worker->recorder, source->index, lease->k,
                                    mr_item_index(item));

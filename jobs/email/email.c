@@ -1,6 +1,8 @@
-/* email.send: one mail over SMTP. 4xx answers are tried again, 5xx ones are for good, and nothing else is called either. */
+/*
+ * email.send: one mail over SMTP. 4xx answers are tried again, 5xx ones are for good, and nothing else is called either.
+ */
 #include "jobs/email/mail.h"
-#include "jobs/services/curl_loop.h"
+#include "jobs/services/curl_pool.h"
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 #include "worker/handler.h"
@@ -11,16 +13,16 @@
 
 /* Module state: where mail goes. Strings are borrowed from the configuration, but the url. */
 struct relay {
-    struct mr_curl_loop *curl;
+    struct mr_curl_pool *lines;
     char *url;
     const char *from, *username, *password, *ca_file;
     long use_ssl;
-    uint64_t timeout_ms;
+    long timeout_ms;
 };
 
-/* One mail on its way. */
+/* One mail on its way, on a thread of its own. */
 struct sending {
-    struct relay *relay;
+    const struct relay *relay;
     struct mr_job *job;
     CURL *easy;
     struct mr_mail mail;
@@ -35,40 +37,41 @@ static const char *text_of(json_t *config, const char *name)
     return json_string_value(json_object_get(config, name));
 }
 
-/* "tls" from the first byte is another scheme in libcurl's words. */
+/* What a person wrote in the url goes, then email.tls. "tls" from the first byte is another scheme in libcurl's words. */
 static char *url_of(const char *url, const char *tls, const char *ehlo)
 {
+    bool whole = strcmp(tls, "tls") == 0 || strncmp(url, "smtps://", 8) == 0;
     const char *rest = strstr(url, "://");
 
     rest = rest ? rest + 3 : url;
-    return mr_asprintf("%s://%s%s%s", strcmp(tls, "tls") == 0 ? "smtps" : "smtp", rest,
-                       ehlo ? "/" : "", ehlo ? ehlo : "");
+    return mr_asprintf("%s://%.*s/%s", whole ? "smtps" : "smtp", (int)strcspn(rest, "/"), rest,
+                       ehlo ? ehlo : "");
 }
 
 static enum mr_code open_relay(struct mr_host *host, void **out_state, struct mr_err *err)
 {
     json_t *config = mr_host_config(host, "email");
     const char *tls = config ? text_of(config, "tls") : NULL;
-    struct mr_curl_loop *curl;
+    struct mr_curl_pool *lines;
 
     if (!config || !text_of(config, "url"))
         return mr_fail(err, MR_EINVAL,
                        "email.url is not configured: no server to send mail to");
-    enum mr_code code = mr_curl_loop_get(host, &curl, err);
+    enum mr_code code = mr_curl_pool_new(&lines, err);
     if (code != MR_OK)
         return code;
     struct relay *relay = mr_zalloc(sizeof(*relay));
     json_int_t timeout_ms = json_integer_value(json_object_get(config, "timeout_ms"));
 
-    tls = tls ? tls : "off";
-    relay->curl = curl;
+    tls = tls ? tls : "starttls"; /* in clear only where somebody asked for it */
+    relay->lines = lines;
     relay->url = url_of(text_of(config, "url"), tls, text_of(config, "ehlo"));
     relay->from = text_of(config, "from");
     relay->username = text_of(config, "username");
     relay->password = text_of(config, "password");
     relay->ca_file = text_of(config, "ca_file");
     relay->use_ssl = strcmp(tls, "off") == 0 ? CURLUSESSL_NONE : CURLUSESSL_ALL;
-    relay->timeout_ms = timeout_ms > 0 ? (uint64_t)timeout_ms : 30000;
+    relay->timeout_ms = timeout_ms > 0 ? (long)timeout_ms : 30000;
     *out_state = relay;
     return MR_OK;
 }
@@ -77,20 +80,20 @@ static void close_relay(void *state)
 {
     struct relay *relay = state;
 
+    mr_curl_pool_free(relay->lines);
     free(relay->url);
     free(relay);
 }
 
 /* ---- one mail ---- */
 
-static void sending_free(struct sending *s)
+static void sending_fini(struct sending *s)
 {
-    curl_easy_cleanup(s->easy);
+    mr_curl_pool_give(s->relay->lines, s->easy);
     curl_mime_free(s->mime);
     curl_slist_free_all(s->recipients);
     curl_slist_free_all(s->headers);
     mr_mail_fini(&s->mail);
-    free(s);
 }
 
 /* Answers in the SMTP dialogue come through here; the last refusal is what a person wants to read. */
@@ -110,26 +113,39 @@ static size_t on_line(char *bytes, size_t size, size_t n, void *arg)
     return len;
 }
 
-static void add_part(struct sending *s, const char *text, const char *type)
+static void add_part(curl_mime *mime, const char *text, const char *type)
 {
-    curl_mimepart *part = curl_mime_addpart(s->mime);
+    curl_mimepart *part = curl_mime_addpart(mime);
 
     curl_mime_data(part, text, CURL_ZERO_TERMINATED);
     curl_mime_type(part, type);
     curl_mime_encoder(part, "quoted-printable");
 }
 
+/* The two are one text twice: the reader's program shows the last that it understands. */
+static void add_bodies(struct sending *s)
+{
+    bool both = s->mail.text && s->mail.html;
+    curl_mime *bodies = both ? curl_mime_init(s->easy) : s->mime;
+
+    if (s->mail.text)
+        add_part(bodies, s->mail.text, "text/plain; charset=utf-8");
+    if (s->mail.html)
+        add_part(bodies, s->mail.html, "text/html; charset=utf-8");
+    if (both) {
+        curl_mimepart *part = curl_mime_addpart(s->mime);
+
+        curl_mime_subparts(part, bodies);
+        curl_mime_type(part, "multipart/alternative");
+    }
+}
+
 static void write_message(struct sending *s)
 {
     s->mime = curl_mime_init(s->easy);
-    if (s->mail.text)
-        add_part(s, s->mail.text, "text/plain; charset=utf-8");
-    if (s->mail.html)
-        add_part(s, s->mail.html, "text/html; charset=utf-8");
+    add_bodies(s);
     for (unsigned i = 0; i < s->mail.n_headers; i++)
         s->headers = curl_slist_append(s->headers, s->mail.headers[i]);
-    if (s->mail.text && s->mail.html)
-        s->headers = curl_slist_append(s->headers, "Content-Type: multipart/alternative");
     for (unsigned i = 0; i < s->mail.n_recipients; i++)
         s->recipients = curl_slist_append(s->recipients, s->mail.recipients[i]);
     curl_easy_setopt(s->easy, CURLOPT_MIMEPOST, s->mime);
@@ -138,12 +154,14 @@ static void write_message(struct sending *s)
     curl_easy_setopt(s->easy, CURLOPT_MAIL_RCPT, s->recipients);
 }
 
-static long time_left_ms(const struct relay *relay, const struct mr_job *job)
+/* curl asks at least once a second, wherever it waits. */
+static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                       curl_off_t up)
 {
-    uint64_t now_ms = mr_clock_ms(), deadline_ms = mr_job_deadline_ms(job);
-    uint64_t left_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 1;
+    const struct sending *s = arg;
 
-    return (long)(left_ms < relay->timeout_ms ? left_ms : relay->timeout_ms);
+    (void)down_total, (void)down, (void)up_total, (void)up;
+    return mr_job_cancelled(s->job);
 }
 
 static void write_options(struct sending *s)
@@ -152,9 +170,14 @@ static void write_options(struct sending *s)
 
     curl_easy_setopt(s->easy, CURLOPT_URL, relay->url);
     curl_easy_setopt(s->easy, CURLOPT_USE_SSL, relay->use_ssl);
-    curl_easy_setopt(s->easy, CURLOPT_TIMEOUT_MS, time_left_ms(relay, s->job));
+    curl_easy_setopt(s->easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2); /* at least */
+    /* The job's own deadline, where that is sooner, makes it cancelled. */
+    curl_easy_setopt(s->easy, CURLOPT_TIMEOUT_MS, relay->timeout_ms);
     curl_easy_setopt(s->easy, CURLOPT_HEADERFUNCTION, on_line);
     curl_easy_setopt(s->easy, CURLOPT_HEADERDATA, s);
+    curl_easy_setopt(s->easy, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(s->easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(s->easy, CURLOPT_XFERINFODATA, s);
     curl_easy_setopt(s->easy, CURLOPT_ERRORBUFFER, s->trouble);
     curl_easy_setopt(s->easy, CURLOPT_UPLOAD, 1L);
     if (relay->username) {
@@ -163,6 +186,21 @@ static void write_options(struct sending *s)
     }
     if (relay->ca_file)
         curl_easy_setopt(s->easy, CURLOPT_CAINFO, relay->ca_file);
+}
+
+/* 530, 534, 535, 538: the server wants to know us better. That is for an operator to mend, and no fault of the mail. */
+static bool is_about_login(long response)
+{
+    return response == 530 || response == 534 || response == 535 || response == 538;
+}
+
+/* No to MAIL, RCPT, DATA or the message; before those the server spoke of itself, or of us. */
+static bool is_about_mail(const struct sending *s, CURLcode result, long response)
+{
+    curl_off_t uploaded = 0;
+
+    curl_easy_getinfo(s->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
+    return (result == CURLE_SEND_ERROR || uploaded > 0) && !is_about_login(response);
 }
 
 /*
@@ -176,11 +214,14 @@ static struct mr_outcome judge(const struct sending *s, CURLcode result)
 
     if (result == CURLE_OK)
         return mr_outcome_done();
+    if (result == CURLE_ABORTED_BY_CALLBACK)
+        return mr_outcome_retry("told to stop before the mail server had answered");
     curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &response);
-    if (result == CURLE_LOGIN_DENIED)
-        return mr_outcome_retry("the mail server refuses email.username and its password: %s",
-                                s->answer);
-    if (response >= 500 && *s->answer)
+    if (result == CURLE_LOGIN_DENIED || is_about_login(response))
+        return mr_outcome_retry("the mail server does not let us in (email.tls, "
+                                "email.username, email.password): %s",
+                                *s->answer ? s->answer : why);
+    if (response >= 500 && *s->answer && is_about_mail(s, result, response))
         return mr_outcome_fail("the mail server refused it for good: %s", s->answer);
     if (response >= 400 && *s->answer)
         return mr_outcome_retry("the mail server refused it for now: %s", s->answer);
@@ -191,51 +232,25 @@ static struct mr_outcome judge(const struct sending *s, CURLcode result)
     return mr_outcome_retry("the mail server could not be reached or went away: %s", why);
 }
 
-static void on_sent(void *arg, CURL *easy, CURLcode result)
+static struct mr_outcome run(void *state, struct mr_job *job)
 {
-    struct sending *s = arg;
-    struct mr_job *job = s->job;
-    struct mr_outcome outcome = judge(s, result);
-
-    (void)easy;
-    sending_free(s);
-    mr_job_finish(job, outcome);
-}
-
-static void start(void *state, struct mr_job *job)
-{
-    struct relay *relay = state;
-    struct mr_mail mail;
+    struct sending s = {.relay = state, .job = job};
     struct mr_err err;
     json_t *data = mr_job_data(job, &err);
 
-    if (!data ||
-        mr_mail_read(data, relay->from, mr_job_uuid(job), mr_clock_wall_ms(), &mail, &err)) {
-        mr_job_finish(job, mr_outcome_fail("%s", err.text));
-        return;
+    if (!data || mr_mail_read(data, s.relay->from, mr_job_uuid(job), mr_clock_wall_ms(),
+                              &s.mail, &err) != MR_OK)
+        return mr_outcome_fail("%s", err.text);
+    s.easy = mr_curl_pool_take(s.relay->lines);
+    if (!s.easy) {
+        mr_mail_fini(&s.mail);
+        return mr_outcome_retry("libcurl gives no handle for the mail");
     }
-    struct sending *s = mr_zalloc(sizeof(*s));
-    s->relay = relay;
-    s->job = job;
-    s->mail = mail;
-    s->easy = curl_easy_init();
-    write_options(s);
-    write_message(s);
-    mr_job_set(job, s);
-    if (mr_curl_loop_start(relay->curl, s->easy, on_sent, s) != MR_OK) {
-        sending_free(s);
-        mr_job_finish(job, mr_outcome_retry("libcurl did not take the mail"));
-    }
-}
-
-static void cancel(void *state, struct mr_job *job)
-{
-    struct relay *relay = state;
-    struct sending *s = mr_job_get(job);
-
-    mr_curl_loop_cancel(relay->curl, s->easy);
-    sending_free(s);
-    mr_job_finish(job, mr_outcome_retry("cancelled before the mail server had answered"));
+    write_options(&s);
+    write_message(&s);
+    struct mr_outcome outcome = judge(&s, curl_easy_perform(s.easy));
+    sending_fini(&s);
+    return outcome;
 }
 
 static const struct mr_handler email_send = {
@@ -244,8 +259,7 @@ static const struct mr_handler email_send = {
     .name = "email.send",
     .open = open_relay,
     .close = close_relay,
-    .start = start,
-    .cancel = cancel,
+    .run = run,
 };
 
 const struct mr_handler *const mr_handlers[] = {&email_send, NULL};

@@ -147,6 +147,44 @@ static enum mr_code check_address(const char *member, json_t *value, const char 
     return code;
 }
 
+/* What stands before the address, without blanks at its end; where it is in quotes, what they hold. The caller's. */
+static char *name_of(const char *address, size_t len)
+{
+    while (len > 0 && address[len - 1] == ' ')
+        len--;
+    if (len < 2 || address[0] != '"' || address[len - 1] != '"')
+        return mr_strndup(address, len);
+    char *name = mr_strndup(address + 1, len - 2), *to = name;
+
+    for (const char *c = name; *c; c++) {
+        if (*c == '\\' && c[1])
+            c++;
+        *to++ = *c;
+    }
+    *to = '\0';
+    return name;
+}
+
+/* Words stay as they are; other characters, without quotes, would be read as further addresses. */
+static void add_name(struct mr_buf *out, const char *name)
+{
+    if (!is_plain(name)) {
+        add_encoded(out, name);
+        return;
+    }
+    if (!strpbrk(name, "()<>[]:;@\\,.\"")) {
+        mr_buf_text(out, name);
+        return;
+    }
+    mr_buf_char(out, '"');
+    for (const char *c = name; *c; c++) {
+        if (*c == '"' || *c == '\\')
+            mr_buf_char(out, '\\');
+        mr_buf_char(out, *c);
+    }
+    mr_buf_char(out, '"');
+}
+
 /* The name in front is encoded apart from the address, which stays readable for every server. */
 static void add_mailbox(struct mr_buf *out, const char *address)
 {
@@ -156,16 +194,10 @@ static void add_mailbox(struct mr_buf *out, const char *address)
         mr_buf_add(out, bare.at, bare.len);
         return;
     }
-    char *name = mr_strndup(address, (size_t)(bare.at - 1 - address));
-    size_t len = strlen(name);
+    char *name = name_of(address, (size_t)(bare.at - 1 - address));
 
-    while (len > 0 && name[len - 1] == ' ')
-        name[--len] = '\0';
-    if (is_plain(name))
-        mr_buf_text(out, name);
-    else
-        add_encoded(out, name);
-    mr_buf_printf(out, "%s<%.*s>", len ? " " : "", (int)bare.len, bare.at);
+    add_name(out, name);
+    mr_buf_printf(out, "%s<%.*s>", *name ? " " : "", (int)bare.len, bare.at);
     free(name);
 }
 
@@ -287,6 +319,19 @@ static enum mr_code add_subject(struct mr_mail *mail, json_t *data, struct mr_er
     return code;
 }
 
+/* Lines of a mail end in CRLF, whatever the producer's system ends its lines in. */
+static char *with_crlf(const char *text)
+{
+    struct mr_buf out = {0};
+
+    for (const char *c = text; *c; c++) {
+        if (*c == '\n' && (c == text || c[-1] != '\r'))
+            mr_buf_char(&out, '\r');
+        mr_buf_char(&out, *c);
+    }
+    return mr_buf_steal(&out);
+}
+
 static enum mr_code add_body(struct mr_mail *mail, json_t *data, struct mr_err *err)
 {
     static const char *const members[] = {"text", "html"};
@@ -300,7 +345,7 @@ static enum mr_code add_body(struct mr_mail *mail, json_t *data, struct mr_err *
         if (!json_is_string(value) ||
             strlen(json_string_value(value)) != json_string_length(value))
             return mr_fail(err, MR_EINVAL, "data.%s must be a string without NUL", members[i]);
-        *into[i] = mr_strdup(json_string_value(value));
+        *into[i] = with_crlf(json_string_value(value));
     }
     if (!mail->text && !mail->html)
         return mr_fail(err, MR_EINVAL,

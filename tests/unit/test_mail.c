@@ -1,6 +1,7 @@
 #include "jobs/email/mail.h"
 #include "tests/support/suite.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,6 +93,50 @@ static const struct {
      "data.html must be a string without NUL"                                                                  },
 };
 
+static const struct {
+    const char *from, *want;
+} names[] = {
+    {"Ann <a@b.c>",                           "Ann <a@b.c>"                     },
+    {"<a@b.c>",                               "<a@b.c>"                         },
+    {"Doe, Ann <a@b.c>",                      "\"Doe, Ann\" <a@b.c>"            },
+    {"\\\"Doe, Ann\\\" <a@b.c>",              "\"Doe, Ann\" <a@b.c>"            },
+    {"\\\"The \\\\\\\"A\\\\\\\"\\\" <a@b.c>", "\"The \\\"A\\\"\" <a@b.c>"       },
+    {"x@y.z, Ann <a@b.c>",                    "\"x@y.z, Ann\" <a@b.c>"          },
+    {"Gr\xc3\xbc\xc3\x9f"
+     "e <a@b.c>",                        "=?utf-8?B?R3LDvMOfZQ==?= <a@b.c>"},
+    {"\\\"Gr\xc3\xbc\xc3\x9f"
+     "e\\\" <a@b.c>",                    "=?utf-8?B?R3LDvMOfZQ==?= <a@b.c>"},
+};
+
+START_TEST(a_name_never_becomes_an_address)
+{
+    struct mr_mail mail;
+    char data[300];
+
+    snprintf(data, sizeof(data),
+             "{\"to\":\"x@y.z\",\"from\":\"%s\",\"subject\":\"s\",\"text\":\"t\"}",
+             names[_i].from);
+    ck_assert_msg(read_mail(data, &mail) == MR_OK, "%s", err.text);
+    ck_assert_str_eq(header_of(&mail, "From"), names[_i].want);
+    ck_assert_str_eq(mail.sender, "a@b.c");
+    mr_mail_fini(&mail);
+}
+END_TEST
+
+START_TEST(lines_of_the_body_end_as_mail_wants)
+{
+    struct mr_mail mail;
+
+    ck_assert_int_eq(read_mail("{\"to\":\"x@y.z\",\"subject\":\"s\",\"html\":\"\","
+                               "\"text\":\"\\none\\ntwo\\r\\nthree\\n\"}",
+                               &mail),
+                     MR_OK);
+    ck_assert_str_eq(mail.text, "\r\none\r\ntwo\r\nthree\r\n");
+    ck_assert_str_eq(mail.html, "");
+    mr_mail_fini(&mail);
+}
+END_TEST
+
 START_TEST(bad_data_is_refused_with_the_members_name)
 {
     struct mr_mail mail;
@@ -148,6 +193,8 @@ int main(void)
     const struct mr_test tests[] = {
         {a_mail_has_the_headers_a_server_wants,          0                },
         {blind_copies_are_delivered_and_not_told,        0                },
+        {a_name_never_becomes_an_address,                MR_COUNT(names)  },
+        {lines_of_the_body_end_as_mail_wants,            0                },
         {bad_data_is_refused_with_the_members_name,      MR_COUNT(refused)},
         {headers_are_encoded_and_cut_between_characters, MR_COUNT(encoded)},
         {long_headers_are_folded_at_blanks,              0                },

@@ -1,16 +1,17 @@
 """A real SMTP server for the demo and the tests: keeps what it receives, and misbehaves when an address asks for it.
 
-Usage: /usr/bin/python3 tests/peers/smtp.py --out FILE [--host 127.0.0.1] [--user U --password P]
+Usage: /usr/bin/python3 tests/peers/smtp.py --out FILE [--host 127.0.0.1 | --fd N] [--user U --password P]
                                             [--cert FILE --key FILE] [--tls] [--require-tls] [--forever]
 
-Prints {"port": N} on standard output once it listens, then serves until standard input ends, or with --forever until it is
+With --fd it listens on an inherited socket that is bound already. Prints {"port": N} on standard output once it listens, then serves until standard input ends, or with --forever until it is
 told to stop.
-Each mail accepted becomes one JSON line in FILE: at_ms, from, to (list), uuid (of the X-Millrace-Uuid header), attempt
-headers and the raw message. The local part of a recipient says what happens to it:
+Each mail accepted becomes one JSON line in FILE: at_ms, from, to (list), uuid (of the X-Millrace-Uuid header), the headers,
+its parts ([type, text]) and the raw message. The local part of a recipient says what happens to it:
 
     reject...   550 at RCPT                     defer...      451 at RCPT, always
     defer<n>-.. 451 at RCPT, the first n times  refuse-data.. 554 after the message
     drop...     the connection is cut after the message, without an answer
+    drop<n>-..  the same, the first n times
     slow<n>-..  the message is answered after n milliseconds
 """
 
@@ -33,35 +34,37 @@ class Keeper:
 
     def __init__(self, out):
         self.out = open(out, "a", encoding="utf-8", buffering=1)
-        self.deferred = {}
+        self.times = {}
+
+    def misbehaves(self, how, address):
+        """Whether this address asks for it: always ("defer@..."), or the first n times ("defer3-x@...")."""
+        asked = re.match(rf"{how}(?:(\d+)-)?", address)
+        if not asked or not asked.group(1):
+            return asked is not None
+        self.times[how, address] = self.times.get((how, address), 0) + 1
+        return self.times[how, address] <= int(asked.group(1))
 
     async def handle_RCPT(self, _server, _session, envelope, address, _options):
-        local = address.split("@")[0]
-        if local.startswith("reject"):
+        if address.startswith("reject"):
             return "550 5.1.1 no such user here"
-        some = re.match(r"defer(\d+)-", local)
-        if some:
-            self.deferred[address] = self.deferred.get(address, 0) + 1
-            if self.deferred[address] <= int(some.group(1)):
-                return "451 4.3.0 come back later"
-        elif local.startswith("defer"):
+        if self.misbehaves("defer", address):
             return "451 4.3.0 come back later"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):
-        first = envelope.rcpt_tos[0].split("@")[0]
+        first = envelope.rcpt_tos[0]
         if first.startswith("refuse-data"):
             return "554 5.6.0 message refused"
         slow = re.match(r"slow(\d+)-", first)
         if slow:
             await asyncio.sleep(int(slow.group(1)) / 1000)
-        self.keep(session, envelope)
-        if first.startswith("drop"):
+        self.keep(server, session, envelope)
+        if self.misbehaves("drop", first):
             server.transport.abort()
         return "250 OK kept"
 
-    def keep(self, session, envelope):
+    def keep(self, server, session, envelope):
         message = email.message_from_bytes(envelope.content, policy=email.policy.default)
         self.out.write(json.dumps({
             "at_ms": int(time.time() * 1000),
@@ -70,9 +73,12 @@ class Keeper:
             "uuid": message.get("X-Millrace-Uuid"),
             "message_id": message.get("Message-ID"),
             "subject": message.get("Subject"),
-            "tls": session.ssl is not None,
+            "headers": [[name, str(value)] for name, value in message.items()],
+            "tls": server.transport.get_extra_info("sslcontext") is not None,
             "authenticated": session.authenticated,
             "peer": session.peer[1] if session.peer else None,
+            "parts": [[part.get_content_type(), part.get_content()] for part in message.walk()
+                      if not part.is_multipart()],
             "raw": envelope.content.decode("utf-8", "replace"),
         }) + "\n")
 
@@ -97,6 +103,7 @@ def parse(argv):
     parser = argparse.ArgumentParser(description="an SMTP server that keeps what it receives")
     parser.add_argument("--out", required=True)
     parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--fd", type=int, help="a bound socket to listen on")
     parser.add_argument("--user")
     parser.add_argument("--password")
     parser.add_argument("--cert")
@@ -105,6 +112,14 @@ def parse(argv):
     parser.add_argument("--require-tls", action="store_true", help="nothing before STARTTLS")
     parser.add_argument("--forever", action="store_true", help="do not look at standard input")
     return parser.parse_args(argv)
+
+
+def bound_socket(options):
+    if options.fd is None:
+        return socket.create_server((options.host, 0))
+    listener = socket.socket(fileno=options.fd)
+    listener.listen()
+    return listener
 
 
 async def serve(options):
@@ -117,7 +132,7 @@ async def serve(options):
                         auth_required=True, auth_require_tls=context is not None)
     if context and not options.tls:
         settings.update(tls_context=context, require_starttls=options.require_tls)
-    listener = socket.create_server((options.host, 0))
+    listener = bound_socket(options)
     server = await loop.create_server(lambda: SMTP(keeper, loop=loop, **settings), sock=listener,
                                       ssl=context if options.tls else None)
     print(json.dumps({"port": listener.getsockname()[1]}), flush=True)

@@ -196,6 +196,20 @@ json_t *mr_mill_only_letter(struct mr_mill *mill, const char *queue)
     return meta;
 }
 
+void mr_mill_await_letter(struct mr_mill *mill, const char *queue, const char *class,
+                          const char *reason)
+{
+    mr_wait_for(mr_mill_dead(mill, queue) > 0 && mr_mill_is_empty(mill, queue), START_MS);
+    json_t *letter = mr_mill_only_letter(mill, queue);
+    const char *its_class = json_string_value(json_object_get(letter, "class"));
+    const char *its_reason = json_string_value(json_object_get(letter, "reason"));
+
+    ck_assert_str_eq(its_class, class);
+    ck_assert_msg(its_reason && strstr(its_reason, reason), "no \"%s\" in the reason: %s",
+                  reason, its_reason);
+    json_decref(letter);
+}
+
 int mr_mill_workers(struct mr_mill *mill, unsigned i, pid_t *out)
 {
     return mr_proc_children(mill->dispatchers[i].pid, out);

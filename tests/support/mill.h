@@ -49,6 +49,10 @@ bool mr_mill_is_empty(struct mr_mill *mill, const char *queue);
 /* The record of the only dead letter of the queue, parsed (the caller's); fails the test unless there is exactly one. */
 json_t *mr_mill_only_letter(struct mr_mill *mill, const char *queue);
 
+/* Waits until the queue has one dead letter and nothing else: of this class, with these words in its reason. */
+void mr_mill_await_letter(struct mr_mill *mill, const char *queue, const char *class,
+                          const char *reason);
+
 /* The workers of dispatcher i; returns how many. */
 int mr_mill_workers(struct mr_mill *mill, unsigned i, pid_t *out);
 

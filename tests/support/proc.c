@@ -26,16 +26,15 @@ void mr_proc_built(const char *name, char *out, size_t size)
 }
 
 static void exec_program(const char *const *argv, const char *const *env, const char *log_path,
-                         pid_t parent)
+                         int in, pid_t parent)
 {
     char path[PATH_MAX];
     int log = open(log_path, O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0600);
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(127); /* the test was over before we asked to die with it */
-    dup2(null, 0);
+    dup2(in, 0);
     dup2(log, 1);
     dup2(log, 2);
     for (; env && *env; env++)
@@ -46,16 +45,34 @@ static void exec_program(const char *const *argv, const char *const *env, const 
     _exit(127);
 }
 
-void mr_proc_start(struct mr_proc *proc, const char *const *argv, const char *const *env,
-                   const char *log_path)
+static void start(struct mr_proc *proc, const char *const *argv, const char *const *env,
+                  const char *log_path, int in)
 {
     pid_t parent = getpid();
 
+    ck_assert_int_ge(in, 0);
     snprintf(proc->log, sizeof(proc->log), "%s", log_path);
     proc->pid = fork();
     ck_assert_int_ge(proc->pid, 0);
     if (proc->pid == 0)
-        exec_program(argv, env, log_path, parent);
+        exec_program(argv, env, log_path, in, parent);
+    close(in);
+}
+
+void mr_proc_start(struct mr_proc *proc, const char *const *argv, const char *const *env,
+                   const char *log_path)
+{
+    start(proc, argv, env, log_path, open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
+
+int mr_proc_start_fed(struct mr_proc *proc, const char *const *argv, const char *const *env,
+                      const char *log_path)
+{
+    int ends[2];
+
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    start(proc, argv, env, log_path, ends[0]);
+    return ends[1];
 }
 
 int mr_proc_wait(struct mr_proc *proc, uint64_t ms)
@@ -124,6 +141,35 @@ static char *slurp(const char *path, size_t *out_len)
     if (out_len)
         *out_len = len;
     return text;
+}
+
+static bool find_line(const struct mr_proc *proc, const char *beginning, char *out, size_t size)
+{
+    char *log = slurp(proc->log, NULL), *line = log, *end;
+    bool found = false;
+
+    for (; !found && line && (end = strchr(line, '\n')); line = end + 1) {
+        *end = '\0';
+        found = strncmp(line, beginning, strlen(beginning)) == 0;
+        if (found)
+            snprintf(out, size, "%s", line);
+    }
+    free(log);
+    return found;
+}
+
+void mr_proc_line(const struct mr_proc *proc, const char *beginning, uint64_t ms, char *out,
+                  size_t size)
+{
+    uint64_t end_ms = mr_clock_ms() + ms;
+
+    while (!find_line(proc, beginning, out, size)) {
+        if (mr_clock_ms() > end_ms || !mr_proc_alive(proc->pid)) {
+            mr_proc_show(proc);
+            ck_abort_msg("it never said a line that begins with '%s'", beginning);
+        }
+        mr_wait_a_moment();
+    }
 }
 
 bool mr_proc_said(const struct mr_proc *proc, const char *text)

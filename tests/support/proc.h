@@ -20,6 +20,9 @@ struct mr_proc {
  */
 void mr_proc_start(struct mr_proc *proc, const char *const *argv, const char *const *env,
                    const char *log_path);
+/* The same with a pipe as its standard input: returns the end that writes, the caller's to close. */
+int mr_proc_start_fed(struct mr_proc *proc, const char *const *argv, const char *const *env,
+                      const char *log_path);
 /* Waits up to ms for its end; the wait status, or -1 if it still runs. */
 int mr_proc_wait(struct mr_proc *proc, uint64_t ms);
 /* The same, but it must have exited by itself: its exit status. Fails the test otherwise, showing the log. */
@@ -29,6 +32,9 @@ void mr_proc_signal(const struct mr_proc *proc, int signal);
 /* SIGKILL and wait. */
 void mr_proc_kill(struct mr_proc *proc);
 
+/* Waits up to ms for a line of its output that begins so, and copies it without its end to out. Fails the test when none comes. */
+void mr_proc_line(const struct mr_proc *proc, const char *beginning, uint64_t ms, char *out,
+                  size_t size);
 /* Whether the log holds this text. */
 bool mr_proc_said(const struct mr_proc *proc, const char *text);
 /* Prints the log on standard error, to help a person who reads a failed test. */

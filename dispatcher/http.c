@@ -35,6 +35,7 @@ struct server {
     struct mr_request_source source;
     uv_poll_t readable; /* on the daemon's epoll descriptor */
     uv_timer_t timer;   /* the daemon's own next deadline */
+    bool again;         /* a request was resumed: the library does not wake our loop for it */
 };
 
 struct mr_http {
@@ -58,8 +59,11 @@ static void turn(struct server *server)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms = 0;
 
+    server->again = false;
     MHD_run(server->daemon);
-    if (MHD_get_timeout(server->daemon, &wait_ms) == MHD_YES)
+    if (server->again)
+        uv_timer_start(&server->timer, on_timer, 0, 0);
+    else if (MHD_get_timeout(server->daemon, &wait_ms) == MHD_YES)
         uv_timer_start(&server->timer, on_timer, wait_ms, 0);
     else
         uv_timer_stop(&server->timer);
@@ -75,6 +79,15 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     (void)status;
     (void)events;
     turn(poll->data);
+}
+
+/* Not at once: the answer may come out of a turn of this very server. */
+static void on_resumed(void *arg)
+{
+    struct server *server = arg;
+
+    server->again = true;
+    uv_timer_start(&server->timer, on_timer, 0, 0);
 }
 
 /* ---- start ---- */
@@ -133,6 +146,8 @@ static enum mr_code open_server(struct mr_http *http, struct server *server, int
         .held = &http->held,
         .local = local,
         .run = mr_routes_run,
+        .resumed = on_resumed,
+        .arg = server,
     };
     struct MHD_Daemon *daemon = start_daemon(server, fd);
     if (!daemon) {

@@ -120,6 +120,7 @@ static void wake(struct mr_request *request)
         request->suspended = false;
         mr_list_remove(&request->node);
         MHD_resume_connection(request->connection);
+        request->source->resumed(request->source->arg);
     }
 }
 

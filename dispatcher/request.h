@@ -24,6 +24,8 @@ struct mr_request_source {
     bool local;           /* the unix socket */
     /* Called when head and body are in: answers, or holds the request. */
     void (*run)(struct mr_request *request, enum mr_api_call call);
+    void (*resumed)(void *arg); /* a held request has its answer: turn the server soon */
+    void *arg;
 };
 
 /* ---- for the routes ---- */

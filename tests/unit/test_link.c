@@ -97,7 +97,7 @@ START_TEST(sixty_four_megabytes_go_there_and_back)
 }
 END_TEST
 
-START_TEST(localhost_is_resolved_and_each_address_tried)
+START_TEST(a_name_is_resolved_until_an_address_answers)
 {
     struct mr_scene s;
     char port[8], url[64];
@@ -151,7 +151,7 @@ int main(void)
         {commands_of_one_turn_leave_together,               0},
         {bytes_given_as_resp_go_as_they_are,                0},
         {sixty_four_megabytes_go_there_and_back,            0},
-        {localhost_is_resolved_and_each_address_tried,      0},
+        {a_name_is_resolved_until_an_address_answers,       0},
         {a_refused_port_and_an_unknown_name_say_so,         2},
         {stopping_while_a_name_is_looked_up_is_clean,       0},
     };

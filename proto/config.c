@@ -289,9 +289,10 @@ static enum mr_code read_file(const char *path, struct mr_buf *out,
 enum mr_code mr_config_load(const char *path, const char *const *environment,
                             struct mr_config **out, struct mr_config_errors *errors)
 {
-    struct load load = {.source = path ? path : "environment", .errors = errors};
+    bool from_file = path && *path; /* an empty MILLRACE_CONFIG says nothing */
+    struct load load = {.source = from_file ? path : "environment", .errors = errors};
     struct mr_buf text = {0};
-    enum mr_code code = path ? read_file(path, &text, errors) : MR_OK;
+    enum mr_code code = from_file ? read_file(path, &text, errors) : MR_OK;
 
     if (code == MR_OK)
         code = mr_yaml_parse(text.at ? text.at : "", text.len, load.source, &load.root, errors);

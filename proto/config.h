@@ -67,7 +67,7 @@ struct mr_config {
 };
 
 /*
- * Reads path (NULL: no file), then the environment over it (MILLRACE_*, environ-like array,
+ * Reads path (NULL or empty: no file), then the environment over it (MILLRACE_*, environ-like array,
  * NULL-ended), expands ${VAR}, ${VAR:-x} and file: secrets, checks everything. MR_EINVAL with
  * all errors found; out untouched then.
  */

@@ -247,6 +247,18 @@ size_t mr_proc_pss_bytes(pid_t pid)
     return row_bytes(pid, "smaps_rollup", "\nPss:");
 }
 
+bool mr_proc_maps(pid_t pid, const char *text)
+{
+    char path[64], *maps;
+
+    snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+    maps = slurp(path, NULL);
+    ck_assert_ptr_nonnull(maps);
+    bool found = strstr(maps, text) != NULL;
+    free(maps);
+    return found;
+}
+
 uint64_t mr_proc_cpu_ms(pid_t pid)
 {
     char path[64], *text;

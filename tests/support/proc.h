@@ -46,7 +46,9 @@ bool mr_proc_alive(pid_t pid);       /* zombies are not */
 char mr_proc_state(pid_t pid);       /* R, S, T, Z...; 0 when there is none */
 size_t mr_proc_rss_bytes(pid_t pid); /* VmRSS */
 size_t mr_proc_pss_bytes(pid_t pid); /* of smaps_rollup */
-uint64_t mr_proc_cpu_ms(pid_t pid);  /* user and system time so far */
+/* Whether a file whose path holds this text is mapped (a shared library). */
+bool mr_proc_maps(pid_t pid, const char *text);
+uint64_t mr_proc_cpu_ms(pid_t pid); /* user and system time so far */
 /* The command line, words parted by blanks. */
 void mr_proc_cmdline(pid_t pid, char *out, size_t size);
 

@@ -1,5 +1,6 @@
 #include "dispatcher/request.h"
 
+#include "dispatcher/sizes.h"
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
 
@@ -106,11 +107,14 @@ static enum MHD_Result send_answer(struct mr_request *request)
     return queued;
 }
 
-static void log_change(const struct mr_request *request)
+/* What may have changed something is logged, and seen by whoever looks next. */
+static void note_change(const struct mr_request *request)
 {
-    if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0)
-        mr_log_info("control.asked", "method=%s path=%s status=%d", request->method,
-                    request->path, request->status);
+    if (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0)
+        return;
+    mr_sizes_expire(request->source->sizes);
+    mr_log_info("control.asked", "method=%s path=%s status=%d", request->method, request->path,
+                request->status);
 }
 
 /* The only place where a held request goes on. */
@@ -132,7 +136,7 @@ static void answered(struct mr_request *request, int status, const char *type)
     if (request->status == 0) {
         request->status = status;
         request->type = type;
-        log_change(request);
+        note_change(request);
         wake(request);
     }
     if (was_held)

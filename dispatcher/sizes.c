@@ -68,6 +68,11 @@ void mr_sizes_ask(struct mr_sizes *sizes, void (*done)(void *arg), void *arg)
     }
 }
 
+void mr_sizes_expire(struct mr_sizes *sizes)
+{
+    sizes->answered_ms = 0;
+}
+
 void mr_sizes_free(struct mr_sizes *sizes)
 {
     if (!sizes)

@@ -14,6 +14,9 @@ struct mr_sizes *mr_sizes_new(struct mr_dispatcher *dispatcher);
  */
 void mr_sizes_ask(struct mr_sizes *sizes, void (*done)(void *arg), void *arg);
 
+/* Somebody changed something: the next who asks gets new numbers, however fresh the old ones are. */
+void mr_sizes_expire(struct mr_sizes *sizes);
+
 /* No further question; those who wait are answered when the last reply is in, and then it is gone. */
 void mr_sizes_free(struct mr_sizes *sizes);
 

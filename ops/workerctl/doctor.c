@@ -1,0 +1,384 @@
+#include "ops/workerctl/commands.h"
+#include "ops/workerctl/render.h"
+#include "proto/base/clock.h"
+#include "proto/base/mem.h"
+#include "proto/promise.h"
+#include "proto/resp.h"
+#include "proto/sync_link.h"
+
+#include <linux/magic.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/vfs.h>
+#include <sysexits.h>
+
+enum {
+    REDIS_MAJOR = 7,
+    CLOCK_WARN_MS = 1000,
+    CLOCK_FAIL_MS = 10000,
+    FILES_WARN = 4096,
+    CONNECT_MS = 5000
+};
+
+enum grade { OK, WARN, FAIL };
+
+/* What was found so far. */
+struct report {
+    json_t *rows; /* {"check", "grade", "detail"} */
+    enum grade worst;
+};
+
+static void find(struct report *report, const char *check, enum grade grade, const char *format,
+                 ...) __attribute__((format(printf, 4, 5)));
+
+static void find(struct report *report, const char *check, enum grade grade, const char *format,
+                 ...)
+{
+    static const char *const names[] = {[OK] = "ok", [WARN] = "warn", [FAIL] = "fail"};
+    char detail[1024];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(detail, sizeof(detail), format, args);
+    va_end(args);
+    detail[strcspn(detail, "\n")] = '\0';
+    json_array_append_new(report->rows,
+                          json_pack("{s:s, s:s, s:s%}", "check", check, "grade", names[grade],
+                                    "detail", detail, strlen(detail)));
+    if (grade > report->worst)
+        report->worst = grade;
+}
+
+/* ---- the dispatcher ---- */
+
+static const char *text(const json_t *object, const char *member)
+{
+    return json_string_value(json_object_get(object, member));
+}
+
+static long long number(const json_t *object, const char *member)
+{
+    return json_integer_value(json_object_get(object, member));
+}
+
+static void check_pools(struct report *report, const json_t *status)
+{
+    size_t i;
+    json_t *pool;
+
+    json_array_foreach(json_object_get(status, "pools"), i, pool)
+    {
+        const json_t *processes = json_object_get(pool, "processes");
+        const char *name = text(pool, "pool");
+
+        if (json_is_true(json_object_get(pool, "failing")))
+            find(report, "pool", FAIL, "%s: workers die at start again and again; see the log",
+                 name);
+        else if (number(processes, "serving") < number(pool, "here"))
+            find(report, "pool", WARN, "%s: %lld of %lld workers serve", name,
+                 number(processes, "serving"), number(pool, "here"));
+        else
+            find(report, "pool", OK, "%s: %lld workers serve", name,
+                 number(processes, "serving"));
+    }
+}
+
+/* Jobs that wait where nobody fetches. */
+static void check_queues(struct report *report, const json_t *status)
+{
+    size_t i;
+    json_t *queue;
+
+    json_array_foreach(json_object_get(status, "queues"), i, queue)
+    {
+        const char *name = text(queue, "queue");
+
+        if (number(queue, "ready") > 0 && number(queue, "workers") == 0)
+            find(report, "queue", FAIL, "%s: %lld jobs are ready and no worker serves it", name,
+                 number(queue, "ready"));
+        else if (json_is_true(json_object_get(queue, "paused")))
+            find(report, "queue", WARN, "%s is paused", name);
+    }
+}
+
+static void check_dispatcher(struct report *report, struct mr_session *session)
+{
+    struct mr_api_answer answer;
+
+    if (mr_session_ask(session, &(struct mr_api_ask){.call = MR_API_STATUS}, &answer)) {
+        find(report, "dispatcher", FAIL, "no dispatcher gave an answer");
+        return;
+    }
+    const char *not_ready = text(answer.json, "not_ready");
+    if (not_ready)
+        find(report, "dispatcher", FAIL, "not ready: %s", not_ready);
+    else
+        find(report, "dispatcher", OK, "version %s on %s, ready", text(answer.json, "version"),
+             text(answer.json, "host"));
+    if (text(answer.json, "reload_error"))
+        find(report, "dispatcher", WARN, "the last reload was refused: %s",
+             text(answer.json, "reload_error"));
+    check_pools(report, answer.json);
+    check_queues(report, answer.json);
+    mr_api_answer_fini(&answer);
+}
+
+/* ---- Redis itself ---- */
+
+/* One command in words, blank between them; its answer or NULL, the caller's. */
+static redisReply *ask(struct mr_sync_link *link, const char *const *words, int n,
+                       struct mr_err *err)
+{
+    struct mr_buf request = {0};
+    redisReply *answer = NULL;
+
+    mr_resp_begin(&request, (size_t)n);
+    for (int i = 0; i < n; i++)
+        mr_resp_text(&request, words[i]);
+    if (mr_sync_link_ask(link, &request, 1, &answer, err) != MR_OK)
+        answer = NULL;
+    mr_buf_fini(&request);
+    return answer;
+}
+
+#define ASK(link, err, ...)                                                                    \
+    ask(link, (const char *const[]){__VA_ARGS__},                                              \
+        (int)MR_COUNT(((const char *const[]){__VA_ARGS__})), err)
+
+/* A line of INFO, "name:value", into out; false when there is none. */
+static bool info_line(const redisReply *info, const char *name, char *out, size_t room)
+{
+    size_t len = strlen(name);
+    const char *at = info && info->type == REDIS_REPLY_STRING ? info->str : NULL;
+
+    while (at && !(strncmp(at, name, len) == 0 && at[len] == ':')) {
+        at = strchr(at, '\n');
+        at = at ? at + 1 : NULL;
+    }
+    if (!at)
+        return false;
+    at += len + 1;
+    snprintf(out, room, "%.*s", (int)strcspn(at, "\r\n"), at);
+    return true;
+}
+
+static void check_server(struct report *report, struct mr_sync_link *link)
+{
+    redisReply *info = ASK(link, NULL, "INFO");
+    char version[32] = "?", role[16] = "?";
+
+    if (!info_line(info, "redis_version", version, sizeof(version)))
+        find(report, "redis version", WARN, "INFO is refused: at least %d.0 is needed",
+             REDIS_MAJOR);
+    else
+        find(report, "redis version", atoi(version) >= REDIS_MAJOR ? OK : FAIL,
+             "%s; at least %d.0 is needed", version, REDIS_MAJOR);
+    if (info_line(info, "role", role, sizeof(role)) && strcmp(role, "master") != 0)
+        find(report, "redis role", FAIL, "%s: jobs can be taken from a master alone", role);
+    freeReplyObject(info);
+}
+
+/* The value of one setting, owned; NULL when Redis does not say. */
+static char *setting(struct mr_sync_link *link, const char *name)
+{
+    redisReply *reply = ASK(link, NULL, "CONFIG", "GET", name);
+    char *value = NULL;
+
+    if (reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+        reply->element[1]->str)
+        value = mr_strdup(reply->element[1]->str);
+    freeReplyObject(reply);
+    return value;
+}
+
+static enum grade grade_of(enum mr_durability durability)
+{
+    static const enum grade grades[] = {
+        [MR_DURABILITY_UNKNOWN] = WARN,  [MR_DURABILITY_ALWAYS] = OK,
+        [MR_DURABILITY_EVERYSEC] = OK,   [MR_DURABILITY_OS] = WARN,
+        [MR_DURABILITY_SNAPSHOT] = WARN, [MR_DURABILITY_NONE] = FAIL,
+    };
+
+    return grades[durability];
+}
+
+static void check_settings(struct report *report, struct mr_sync_link *link)
+{
+    char *appendonly = setting(link, "appendonly"), *fsync_mode = setting(link, "appendfsync");
+    char *save = setting(link, "save"), *policy = setting(link, "maxmemory-policy");
+    enum mr_durability durability = mr_promise_judge(appendonly, fsync_mode, save);
+    char line[256];
+
+    mr_promise_say(durability, NULL, line, sizeof(line));
+    find(report, "durability", grade_of(durability), "%s", line);
+    if (!policy)
+        find(report, "maxmemory-policy", WARN, "Redis does not tell: it should be noeviction");
+    else if (mr_promise_may_evict(policy))
+        find(report, "maxmemory-policy", FAIL, "%s may throw whole queues away: set noeviction",
+             policy);
+    else
+        find(report, "maxmemory-policy", OK, "%s: queues are never thrown away", policy);
+    free(appendonly);
+    free(fsync_mode);
+    free(save);
+    free(policy);
+}
+
+/* Half of the round trip is the most that the asking itself can be wrong. */
+static void check_clock(struct report *report, struct mr_sync_link *link)
+{
+    uint64_t before_ms = mr_clock_wall_ms();
+    redisReply *reply = ASK(link, NULL, "TIME");
+    uint64_t now_ms = before_ms + (mr_clock_wall_ms() - before_ms) / 2;
+
+    if (reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
+        long long redis_ms =
+            atoll(reply->element[0]->str) * 1000 + atoll(reply->element[1]->str) / 1000;
+        long long apart_ms = llabs((long long)now_ms - redis_ms);
+
+        find(report, "clock",
+             apart_ms >= CLOCK_FAIL_MS   ? FAIL
+             : apart_ms >= CLOCK_WARN_MS ? WARN
+                                         : OK,
+             "this host and Redis are %lld ms apart; delayed jobs come early or late by that",
+             apart_ms);
+    }
+    freeReplyObject(reply);
+}
+
+static void check_redis(struct report *report, const struct mr_config *config)
+{
+    const struct mr_sync_link_options options = {
+        .url = config->redis.url,
+        .username = config->redis.username,
+        .password = config->redis.password,
+        .name = "workerctl",
+        .connect_timeout_ms = CONNECT_MS,
+        .reply_timeout_ms = CONNECT_MS,
+    };
+    struct mr_sync_link *link = NULL;
+    struct mr_err err;
+    enum mr_code code = mr_sync_link_new(&options, &link, &err);
+    redisReply *pong = code == MR_OK ? ASK(link, &err, "PING") : NULL;
+
+    if (!pong) {
+        find(report, "redis", FAIL, "%s", err.text);
+    } else if (pong->type == REDIS_REPLY_ERROR) {
+        find(report, "redis", FAIL, "%s", pong->str);
+    } else {
+        find(report, "redis", OK, "answers");
+        check_server(report, link);
+        check_settings(report, link);
+        check_clock(report, link);
+    }
+    freeReplyObject(pong);
+    mr_sync_link_free(link);
+}
+
+/* ---- this host ---- */
+
+static void check_files(struct report *report)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    find(report, "open files", limit.rlim_max < FILES_WARN ? WARN : OK,
+         "%llu allowed (hard limit of this shell); every running job may need some",
+         (unsigned long long)limit.rlim_max);
+}
+
+/* A core holds what the worker had in memory: payloads, tokens. */
+static void check_cores(struct report *report)
+{
+    char pattern[256] = "";
+    struct rlimit limit = {0};
+    FILE *file = fopen("/proc/sys/kernel/core_pattern", "re");
+
+    if (!file || !fgets(pattern, sizeof(pattern), file))
+        pattern[0] = '\0';
+    if (file)
+        fclose(file);
+    getrlimit(RLIMIT_CORE, &limit);
+    pattern[strcspn(pattern, "\n")] = '\0';
+    if (pattern[0] == '|')
+        find(report, "core dumps", OK, "go to %s; they hold payloads", pattern + 1);
+    else if (limit.rlim_cur > 0)
+        find(report, "core dumps", WARN,
+             "a worker that crashes leaves its memory with payloads on disk (%s)", pattern);
+    else
+        find(report, "core dumps", OK, "none are written");
+}
+
+static void check_runtime_dir(struct report *report, const struct mr_config *config)
+{
+    struct statfs where;
+
+    if (statfs(config->runtime_dir, &where) != 0)
+        find(report, "runtime_dir", WARN, "%s is not there (yet)", config->runtime_dir);
+    else if (where.f_type != TMPFS_MAGIC)
+        find(report, "runtime_dir", WARN,
+             "%s is no tmpfs: workers write their pages there without pause",
+             config->runtime_dir);
+    else
+        find(report, "runtime_dir", OK, "%s is in memory", config->runtime_dir);
+}
+
+/* ---- the command ---- */
+
+static void print_report(const struct mr_session *session, const struct report *report)
+{
+    static const char *const titles[] = {"CHECK", "RESULT", "DETAIL"};
+    struct mr_buf out = {0};
+    size_t i;
+    json_t *row;
+
+    if (mr_session_wants_json(session)) {
+        fputs("{\"items\":", stdout);
+        json_dumpf(report->rows, stdout, JSON_COMPACT);
+        puts(",\"next\":null}");
+        return;
+    }
+    struct mr_table *table = mr_table_new(titles, MR_COUNT(titles));
+    json_array_foreach(report->rows, i, row)
+        mr_table_add(table, (const char *const[]){text(row, "check"), text(row, "grade"),
+                                                  text(row, "detail")});
+    mr_table_print(table, &out);
+    mr_table_free(table);
+    fputs(out.at, stdout);
+    mr_buf_fini(&out);
+}
+
+static bool knows_redis(const struct mr_session *session)
+{
+    return session->options.config || getenv("MILLRACE_CONFIG") || getenv("MILLRACE_REDIS_URL");
+}
+
+int mr_command_doctor(struct mr_session *session, int argc, char **argv)
+{
+    struct report report = {.rows = json_array()};
+    const struct mr_config *config = knows_redis(session) ? mr_session_config(session) : NULL;
+
+    (void)argc;
+    (void)argv;
+    if (knows_redis(session) && !config) {
+        json_decref(report.rows);
+        return EX_CONFIG;
+    }
+    check_dispatcher(&report, session);
+    if (config) {
+        check_redis(&report, config);
+        check_runtime_dir(&report, config);
+    } else {
+        find(&report, "redis", WARN,
+             "not looked at: say -c FILE, the dispatcher's configuration");
+    }
+    check_files(&report);
+    check_cores(&report);
+    print_report(session, &report);
+    json_decref(report.rows);
+    return report.worst == FAIL ? 1 : 0;
+}

@@ -86,7 +86,8 @@ static const struct header *find_header(struct mr_bytes name)
     if (name.len > NAME_MAX_BYTES)
         return NULL;
     for (unsigned row = first_row[name.len]; row < first_row[name.len + 1]; row++)
-        if (memcmp(headers[row].name, name.at, name.len) == 0)
+        if (headers[row].name[0] == name.at[0] &&
+            memcmp(headers[row].name, name.at, name.len) == 0)
             return &headers[row];
     return NULL;
 }

@@ -21,20 +21,11 @@ bool mr_json_fail(struct mr_json *json, const char *why)
     return false;
 }
 
-void mr_json_blanks(struct mr_json *json)
+void mr_json_skip_blanks(struct mr_json *json)
 {
     while (json->at < json->end &&
            (*json->at == ' ' || *json->at == '\n' || *json->at == '\r' || *json->at == '\t'))
         json->at++;
-}
-
-bool mr_json_take(struct mr_json *json, char c)
-{
-    mr_json_blanks(json);
-    if (json->at == json->end || *json->at != c)
-        return false;
-    json->at++;
-    return true;
 }
 
 /* ---- strings ---- */

@@ -36,9 +36,24 @@ static inline int mr_json_peek(const struct mr_json *json)
 
 /* Remembers the fault and returns false, so that failing is one statement. */
 bool mr_json_fail(struct mr_json *json, const char *why);
+void mr_json_skip_blanks(struct mr_json *json);
+
+/* Mostly there are none. */
+static inline void mr_json_blanks(struct mr_json *json)
+{
+    if (mr_json_peek(json) <= ' ')
+        mr_json_skip_blanks(json);
+}
+
 /* Skips blanks; true, and one further, if c comes next. */
-bool mr_json_take(struct mr_json *json, char c);
-void mr_json_blanks(struct mr_json *json);
+static inline bool mr_json_take(struct mr_json *json, char c)
+{
+    mr_json_blanks(json);
+    if (json->at == json->end || *json->at != c)
+        return false;
+    json->at++;
+    return true;
+}
 
 /* Each reads one value that must begin at json->at; false and a fault when there is no such value. */
 bool mr_json_string(struct mr_json *json, struct mr_json_string *out);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POLL_MS = 50, CLOSE_AGAIN_MS = 200 };
+enum { POLL_MS = 50, CLOSE_AGAIN_MS = 200, UNBLOCK_AGAIN_MS = 20 };
 
 /*
  * A waiter names two lists: a wake list that nothing else ever names, into which BLMOVE moves the job, and a lease, to which the
@@ -160,6 +160,17 @@ static void arm(struct mr_wait *wait)
     wait->unblocked = false;
 }
 
+/* 0: Redis had not read the BLMOVE yet, or the answer is on its way already. */
+static void on_unblocked(void *arg, enum mr_code code, const redisReply *reply)
+{
+    struct mr_wait *wait = arg;
+
+    if (code != MR_OK || reply->type != REDIS_REPLY_INTEGER || reply->integer != 0)
+        return;
+    wait->unblocked = false;
+    mr_worker_again(wait->source->worker, UNBLOCK_AGAIN_MS);
+}
+
 /* No place is free: a job that came now would only go back. The id belongs to this connection alone. */
 static void unblock(struct mr_wait *wait)
 {
@@ -167,7 +178,8 @@ static void unblock(struct mr_wait *wait)
 
     if (wait->unblocked || id == 0)
         return;
-    wait->unblocked = mr_store_unblock(wait->source->worker->store, id, NULL, NULL) == MR_OK;
+    wait->unblocked =
+        mr_store_unblock(wait->source->worker->store, id, on_unblocked, wait) == MR_OK;
 }
 
 void mr_wait_update(struct mr_worker *worker)

@@ -262,22 +262,26 @@ static uint64_t resident_bytes(void)
     return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* Half of the names of some queue are retired: a new incarnation has all of them. */
+static bool names_run_out(const struct mr_worker *worker)
+{
+    for (unsigned i = 0; i < worker->n_sources; i++) {
+        const struct mr_names *names = &worker->sources[i].names;
+
+        if (names->n_retired > names->n_names / 2)
+            return true;
+    }
+    return false;
+}
+
 static void recycle_if_due(struct mr_worker *worker)
 {
     const struct mr_pool_config *pool = worker->pool;
-    unsigned names = 0, retired = 0;
 
-    if (pool->max_age_ms && mr_clock_ms() - worker->started_at_ms > pool->max_age_ms)
+    if ((pool->max_age_ms && mr_clock_ms() - worker->started_at_ms > pool->max_age_ms) ||
+        (pool->max_rss_bytes && resident_bytes() > pool->max_rss_bytes) ||
+        names_run_out(worker))
         mr_worker_leave(worker, MR_FATE_RECYCLE);
-    if (pool->max_rss_bytes && resident_bytes() > pool->max_rss_bytes)
-        mr_worker_leave(worker, MR_FATE_RECYCLE);
-    for (unsigned i = 0; i < worker->n_sources; i++) {
-        names += worker->sources[i].names.n_names;
-        retired += worker->sources[i].names.n_retired;
-    }
-    if (retired > names / 2)
-        mr_worker_leave(worker,
-                        MR_FATE_RECYCLE); /* names run out; a new incarnation has all of them */
 }
 
 static void on_tick(uv_timer_t *timer)

@@ -32,6 +32,7 @@ static void drop_empty(struct mr_item *item)
                 mr_item_index(item));
     mr_item_set(item, MR_ITEM_DONE);
     mr_item_settled(item, true);
+    mr_lease_pass_over(item->lease);
     mr_lease_touch(item->lease);
 }
 

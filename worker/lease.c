@@ -90,19 +90,32 @@ void mr_lease_hold(struct mr_lease *lease, unsigned n)
     mr_recorder_lease_held(&lease->source->worker->recorder, lease->source->index, lease->k, n);
 }
 
+static bool waits(unsigned state)
+{
+    return state == MR_ITEM_FETCHED || state == MR_ITEM_UNREAD;
+}
+
 void mr_lease_touch(struct mr_lease *lease)
 {
     if (mr_list_empty(&lease->dirty))
         mr_list_push_back(&lease->source->worker->dirty, &lease->dirty);
 }
 
+void mr_lease_pass_over(struct mr_lease *lease)
+{
+    while (lease->next < lease->n && !waits(lease->items[lease->next].state))
+        lease->next++;
+    /* At the head of source->ready it would stand in the way of the leases behind it. */
+    if (lease->next == lease->n)
+        mr_list_remove(&lease->ready);
+}
+
 void mr_lease_drop_unstarted(struct mr_lease *lease)
 {
     for (unsigned i = lease->next; i < lease->n; i++)
-        if (lease->items[i].state == MR_ITEM_FETCHED || lease->items[i].state == MR_ITEM_UNREAD)
+        if (waits(lease->items[i].state))
             mr_item_set(&lease->items[i], MR_ITEM_DROPPED);
-    lease->next = lease->n;
-    mr_list_remove(&lease->ready);
+    mr_lease_pass_over(lease);
 }
 
 void mr_lease_lose(struct mr_lease *lease)
@@ -144,7 +157,7 @@ void mr_lease_cut(struct mr_lease *lease, unsigned n)
         lease->count[item->state]--;
         if (item->state == MR_ITEM_SCRIPT && !item->settled)
             lease->n_unsettled_scripts--;
-        if (item->state == MR_ITEM_FETCHED || item->state == MR_ITEM_UNREAD)
+        if (waits(item->state))
             lease->source->n_fetched--;
     }
     lease->n = n;
@@ -167,11 +180,6 @@ char *mr_lease_alloc(struct mr_lease *lease, size_t bytes)
     chunk->next = lease->chunks;
     lease->chunks = chunk;
     return chunk->bytes;
-}
-
-static bool waits(unsigned state)
-{
-    return state == MR_ITEM_FETCHED || state == MR_ITEM_UNREAD;
 }
 
 void mr_item_set(struct mr_item *item, enum mr_item_state state)

@@ -92,6 +92,8 @@ void mr_lease_hold(struct mr_lease *lease, unsigned n);
 void mr_lease_touch(struct mr_lease *lease);
 /* Every job not started goes: DROPPED. What runs will end and settle what still can be. */
 void mr_lease_drop_unstarted(struct mr_lease *lease);
+/* Moves on to the first place that may still be started; without any, it is not in source->ready any more. */
+void mr_lease_pass_over(struct mr_lease *lease);
 /* Redis does not know it any more. */
 void mr_lease_lose(struct mr_lease *lease);
 /* Ends it when nothing of it runs and nothing is owed; its name is free again, or retired. True when it is gone. */

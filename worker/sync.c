@@ -92,14 +92,6 @@ static void place_is_gone(struct mr_item *item)
     }
 }
 
-/* Starts skip places that are settled already. */
-static void skip_gone(struct mr_lease *lease)
-{
-    while (lease->next < lease->n && lease->items[lease->next].state != MR_ITEM_FETCHED &&
-           lease->items[lease->next].state != MR_ITEM_UNREAD)
-        lease->next++;
-}
-
 static void compare_places(struct mr_lease *lease, const redisReply *list)
 {
     for (unsigned i = 0; i < list->elements; i++) {
@@ -114,7 +106,7 @@ static void compare_places(struct mr_lease *lease, const redisReply *list)
     }
     if (list->elements < lease->n)
         mr_lease_cut(lease, (unsigned)list->elements);
-    skip_gone(lease);
+    mr_lease_pass_over(lease);
     lease->back_sent = false;
     lease->reading = false;
     mr_lease_touch(lease);
@@ -156,7 +148,7 @@ static void learn(struct mr_lease *lease, const redisReply *list)
         memcpy(copy, list->element[i]->str, list->element[i]->len);
         mr_fetch_take(lease, i, (struct mr_bytes){copy, list->element[i]->len});
     }
-    skip_gone(lease);
+    mr_lease_pass_over(lease);
 }
 
 static void on_list(void *arg, enum mr_code code, const redisReply *reply)

@@ -106,11 +106,7 @@ static bool start_next(struct mr_worker *worker, struct mr_lease *lease)
         mr_item_set(item, MR_ITEM_FETCHED);
         return false;
     }
-    /* Places settled while it was read (empty payloads) are passed over. */
-    while (lease->next < lease->read && lease->items[lease->next].state == MR_ITEM_DONE)
-        lease->next++;
-    if (lease->next == lease->n)
-        mr_list_remove(&lease->ready);
+    mr_lease_pass_over(lease);
     worker->page.header->started++;
     return true;
 }

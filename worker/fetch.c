@@ -98,8 +98,7 @@ static void on_read(void *arg, enum mr_code code, const redisReply *reply)
         if (lease->read < lease->n && lease->state == MR_LEASE_HELD)
             mr_fetch_read(lease);
     } else if (lease->state == MR_LEASE_HELD && reply) {
-        mr_lease_touch(lease); /* LOADING and the like: read again */
-        mr_worker_again(worker, REFUSED_MS);
+        mr_settle_later(lease); /* BUSY and the like: then it is read again */
     }
     mr_settle_check(lease);
     mr_worker_wake(worker);

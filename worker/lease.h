@@ -61,11 +61,12 @@ struct mr_lease {
     unsigned next; /* the first place not started */
     unsigned count[MR_ITEM_STATES];
     unsigned n_unsettled_scripts;
-    bool waiting;        /* a waiter's: what it holds is the waiter's to find out */
-    bool reading;        /* a further step is on its way */
-    bool back_sent;      /* a BACK is on its way */
-    bool syncing;        /* a SYNC of it is on its way, */
-    unsigned sync_round; /* of this round; 0: alone */
+    uint64_t not_before_ms; /* Redis refused something: nothing is settled before */
+    bool waiting;           /* a waiter's: what it holds is the waiter's to find out */
+    bool reading;           /* a further step is on its way */
+    bool back_sent;         /* a BACK is on its way */
+    bool syncing;           /* a SYNC of it is on its way, */
+    unsigned sync_round;    /* of this round; 0: alone */
     struct mr_chunk *chunks;
     struct mr_item items[];
 };

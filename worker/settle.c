@@ -73,11 +73,14 @@ void mr_settle_lost(struct mr_lease *lease)
     }
 }
 
-/* Refused or unknown with the connection still there: it stays queued and is sent again. Lost ones are SYNC's. */
-static void send_again(struct mr_lease *lease)
+/* Refused or unknown with the connection still there: it stays queued. What was lost with its connection is SYNC's. */
+void mr_settle_later(struct mr_lease *lease)
 {
+    struct mr_worker *worker = lease->source->worker;
+
+    lease->not_before_ms = uv_now(worker->loop) + AGAIN_MS;
     mr_lease_touch(lease);
-    mr_worker_again(lease->source->worker, AGAIN_MS);
+    mr_worker_again(worker, AGAIN_MS);
 }
 
 static void on_script(void *arg, enum mr_code code, const redisReply *reply)
@@ -96,10 +99,17 @@ static void on_script(void *arg, enum mr_code code, const redisReply *reply)
         mr_item_settled(item, true);
         mr_lease_touch(lease);
     } else if (reply) {
-        send_again(lease);
+        mr_settle_later(lease);
     }
     mr_settle_check(lease);
     mr_worker_wake(lease->source->worker);
+}
+
+/* The script that does the same as LSET works all the same; now and then the plain command is tried again. */
+static void be_full(struct mr_worker *worker)
+{
+    worker->full = true;
+    mr_worker_again(worker, AGAIN_MS);
 }
 
 static void on_cleared(void *arg, enum mr_code code, const redisReply *reply)
@@ -114,10 +124,10 @@ static void on_cleared(void *arg, enum mr_code code, const redisReply *reply)
         mr_item_settled(item, true);
     else if (code == MR_EFENCED || code == MR_OK)
         mr_settle_lost(lease);
-    else if (reply) {
-        worker->full = mr_replies_classify(reply).oom;
-        send_again(lease);
-    }
+    else if (reply && mr_replies_classify(reply).oom)
+        be_full(worker);
+    else if (reply)
+        mr_settle_later(lease);
     if (lease->state == MR_LEASE_HELD)
         mr_lease_touch(lease);
     mr_settle_check(lease);
@@ -136,7 +146,7 @@ static void on_ended(void *arg, enum mr_code code, const redisReply *reply)
         lease->state = MR_LEASE_LOST; /* it ended: nothing of it is in Redis */
     } else if (reply) {
         lease->state = MR_LEASE_HELD;
-        send_again(lease);
+        mr_settle_later(lease);
     }
     mr_settle_check(lease);
     mr_worker_wake(worker);
@@ -159,7 +169,7 @@ static void on_back(void *arg, enum mr_code code, const redisReply *reply)
             mr_lease_touch(lease);
         }
     } else if (reply) {
-        send_again(lease);
+        mr_settle_later(lease);
     }
     mr_settle_check(lease);
     mr_worker_wake(worker);
@@ -281,6 +291,10 @@ static void settle(struct mr_lease *lease)
         return;
     if (lease->state == MR_LEASE_LOST) {
         mr_lease_try_free(lease);
+        return;
+    }
+    if (lease->not_before_ms > uv_now(worker->loop)) {
+        mr_lease_touch(lease);
         return;
     }
     mr_lease_key(lease, key);

@@ -25,6 +25,8 @@ void mr_settle_lost(struct mr_lease *lease);
 
 /* Every answer of a command that names the lease comes through here first; reply NULL taints the name (it may still run some day). */
 void mr_settle_answered(struct mr_lease *lease, const redisReply *reply);
+/* Redis refused something of it: what there is to read or to settle is sent again in a while. */
+void mr_settle_later(struct mr_lease *lease);
 /* Frees the lease if nothing is left of it. The lease may be gone afterwards. */
 void mr_settle_check(struct mr_lease *lease);
 

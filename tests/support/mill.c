@@ -25,28 +25,29 @@ void mr_mill_start(struct mr_mill *mill, const char *yaml, const char *const *re
     snprintf(mill->config, sizeof(mill->config), "%s/0.yaml", mill->redis.dir);
 }
 
-static void write_config(struct mr_mill *mill, unsigned i, const char *url, char *path)
+/* The configuration of a program called by this name ("0", "worker1"); its path is written into path. */
+static void write_config(struct mr_mill *mill, const char *name, const char *url, char *path)
 {
     char module[PATH_MAX];
 
-    snprintf(path, PATH_ROOM, "%s/%u.yaml", mill->redis.dir, i);
+    snprintf(path, PATH_ROOM, "%s/%s.yaml", mill->redis.dir, name);
     mr_proc_built("tests/ledger.so", module, sizeof(module));
     FILE *file = fopen(path, "we");
     ck_assert_ptr_nonnull(file);
     fprintf(file,
             "redis: { url: \"%s\", prefix: " MR_MILL_PREFIX " }\n"
-            "runtime_dir: %s/run%u\n"
+            "runtime_dir: %s/run%s\n"
             "modules: [\"%s\"]\n"
             "debug_jobs: true\n"
             "%s",
-            url, mill->redis.dir, i, module, mill->yaml);
+            url, mill->redis.dir, name, module, mill->yaml);
     fclose(file);
 }
 
-/* Serving workers are those that said so: the dispatcher logs each. */
-static bool serves(const struct mr_proc *dispatcher, unsigned n_workers)
+/* Serving workers are those that said so in the log, which they share with their dispatcher. */
+static bool serves(const struct mr_proc *proc, unsigned n_workers)
 {
-    FILE *file = fopen(dispatcher->log, "re");
+    FILE *file = fopen(proc->log, "re");
     char line[4096];
     unsigned n = 0;
 
@@ -57,25 +58,44 @@ static bool serves(const struct mr_proc *dispatcher, unsigned n_workers)
     return n >= n_workers;
 }
 
-void mr_mill_dispatch_at(struct mr_mill *mill, unsigned i, unsigned n_workers, const char *url)
+static void start_and_wait(struct mr_mill *mill, struct mr_proc *proc, const char *const *argv,
+                           const char *name, unsigned n_workers)
 {
-    struct mr_proc *dispatcher = &mill->dispatchers[i];
-    char config[PATH_ROOM], log[PATH_ROOM], ledger[PATH_ROOM + 32];
-    const char *argv[] = {"dispatcher/millrace-dispatcher", "--config", config, NULL};
+    char log[PATH_ROOM], ledger[PATH_ROOM + 32];
     const char *env[] = {ledger, NULL};
 
-    write_config(mill, i, url, config);
-    snprintf(log, sizeof(log), "%s/dispatcher%u.log", mill->redis.dir, i);
+    snprintf(log, sizeof(log), "%s/%s.log", mill->redis.dir, name);
     snprintf(ledger, sizeof(ledger), "MILLRACE_LEDGER=%s", mill->ledger);
     unlink(log); /* of one before */
-    mr_proc_start(dispatcher, argv, env, log);
-    for (uint64_t end_ms = mr_wait_now_ms() + START_MS; !serves(dispatcher, n_workers);
+    mr_proc_start(proc, argv, env, log);
+    for (uint64_t end_ms = mr_wait_now_ms() + START_MS; !serves(proc, n_workers);
          mr_wait_a_moment()) {
-        if (mr_wait_now_ms() > end_ms || !mr_proc_alive(dispatcher->pid)) {
-            mr_proc_show(dispatcher);
-            ck_abort_msg("dispatcher %u: not %u workers serve", i, n_workers);
+        if (mr_wait_now_ms() > end_ms || !mr_proc_alive(proc->pid)) {
+            mr_proc_show(proc);
+            ck_abort_msg("%s: not %u workers serve", name, n_workers);
         }
     }
+}
+
+void mr_mill_dispatch_at(struct mr_mill *mill, unsigned i, unsigned n_workers, const char *url)
+{
+    char config[PATH_ROOM], name[24];
+    const char *argv[] = {"dispatcher/millrace-dispatcher", "--config", config, NULL};
+
+    snprintf(name, sizeof(name), "%u", i);
+    write_config(mill, name, url, config);
+    snprintf(name, sizeof(name), "dispatcher%u", i);
+    start_and_wait(mill, &mill->dispatchers[i], argv, name, n_workers);
+}
+
+void mr_mill_work(struct mr_mill *mill, unsigned i, const char *url)
+{
+    char config[PATH_ROOM], name[24];
+    const char *argv[] = {"worker/millrace-worker", "--config", config, "--pool", "main", NULL};
+
+    snprintf(name, sizeof(name), "worker%u", i);
+    write_config(mill, name, url, config);
+    start_and_wait(mill, &mill->workers[i], argv, name, 1);
 }
 
 void mr_mill_dispatch(struct mr_mill *mill, unsigned i, unsigned n_workers)
@@ -97,27 +117,37 @@ void mr_mill_drain(struct mr_mill *mill, unsigned i, uint64_t ms)
 }
 
 /* Workers write to their dispatcher's log; so does a sanitizer in them that has found something. */
-static void check_sanitizers(const struct mr_proc *dispatcher)
+static void check_sanitizers(const struct mr_proc *proc)
 {
     static const char *const findings[] = {
         "LeakSanitizer:", "runtime error:", "AddressSanitizer: heap-",
         "AddressSanitizer: stack-", "AddressSanitizer: attempting"};
 
     for (size_t i = 0; i < MR_COUNT(findings); i++)
-        if (mr_proc_said(dispatcher, findings[i])) {
-            mr_proc_show(dispatcher);
+        if (proc->log[0] && mr_proc_said(proc, findings[i])) {
+            mr_proc_show(proc);
             ck_abort_msg("a sanitizer said: %s", findings[i]);
         }
 }
 
+void mr_mill_dismiss(struct mr_mill *mill, unsigned i, uint64_t ms)
+{
+    mr_proc_signal(&mill->workers[i], SIGTERM);
+    ck_assert_int_eq(mr_proc_exit_status(&mill->workers[i], ms), 0);
+}
+
 void mr_mill_stop(struct mr_mill *mill)
 {
+    for (unsigned i = 0; i < MR_MILL_WORKERS; i++) {
+        if (mill->workers[i].pid > 0)
+            mr_mill_dismiss(mill, i, START_MS);
+        check_sanitizers(&mill->workers[i]);
+    }
     for (unsigned i = 0; i < MR_MILL_DISPATCHERS; i++)
         if (mill->dispatchers[i].pid > 0)
             mr_mill_drain(mill, i, START_MS);
     for (unsigned i = 0; i < MR_MILL_DISPATCHERS; i++)
-        if (mill->dispatchers[i].log[0])
-            check_sanitizers(&mill->dispatchers[i]);
+        check_sanitizers(&mill->dispatchers[i]);
     mr_redis_stop(&mill->redis);
 }
 

@@ -11,10 +11,12 @@
 
 #define MR_MILL_PREFIX "t_"
 #define MR_MILL_DISPATCHERS 2
+#define MR_MILL_WORKERS 3
 
 struct mr_mill {
     struct mr_redis redis;
     struct mr_proc dispatchers[MR_MILL_DISPATCHERS];
+    struct mr_proc workers[MR_MILL_WORKERS]; /* those without a dispatcher */
     char config[128]; /* of dispatcher 0; dispatcher i has its own beside it */
     char ledger[128];
     char control[128]; /* dispatcher 0's control socket */
@@ -27,9 +29,16 @@ void mr_mill_start(struct mr_mill *mill, const char *yaml, const char *const *re
 void mr_mill_dispatch(struct mr_mill *mill, unsigned i, unsigned n_workers);
 /* The same for another Redis url (a proxy in between). */
 void mr_mill_dispatch_at(struct mr_mill *mill, unsigned i, unsigned n_workers, const char *url);
+/*
+ * Starts worker i by hand, for the pool "main" at this url, and waits until it serves. It registers and renews
+ * itself, and nobody but the test sees it die.
+ */
+void mr_mill_work(struct mr_mill *mill, unsigned i, const char *url);
+/* SIGTERM to worker i; it must leave with status 0 within ms. */
+void mr_mill_dismiss(struct mr_mill *mill, unsigned i, uint64_t ms);
 /* SIGTERM to dispatcher i; it must end with status 0 within ms, and leave no worker behind. */
 void mr_mill_drain(struct mr_mill *mill, unsigned i, uint64_t ms);
-/* Drains what still runs, stops Redis, removes all. */
+/* Dismisses and drains what still runs, stops Redis, removes all. */
 void mr_mill_stop(struct mr_mill *mill);
 
 /* RPUSH of a ledger.write job that takes ms and fails `fail` times first; its uuid is "job-<n>". */

@@ -26,7 +26,8 @@ enum {
     CONNECTIONS_MAX = 256,
     CONNECTIONS_PER_HOST = 64,
     CONNECTION_BYTES = 32 * 1024, /* a longer head is answered with 431 */
-    IDLE_S = 20
+    IDLE_S = 20,
+    TOKEN_LEAST = 16
 };
 
 /* One listening socket: a libmicrohttpd daemon without a thread, turned by our loop. */
@@ -206,6 +207,11 @@ static enum mr_code check_exposure(const struct mr_config *config,
                        "control.listen: %s can be reached from outside; set control.token, or "
                        "listen on 127.0.0.1",
                        config->control.listen);
+    if (strlen(config->control.token) < TOKEN_LEAST)
+        return mr_fail(err, MR_EINVAL,
+                       "control.token: %d characters at least where it can be tried from "
+                       "outside; openssl rand -hex 16 makes one",
+                       TOKEN_LEAST);
     if (!config->control.insecure)
         return mr_fail(err, MR_EINVAL,
                        "control.listen: %s can be reached from outside and the token would "

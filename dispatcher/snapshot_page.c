@@ -47,14 +47,16 @@ static void read_job(const struct mr_page *page, const struct mr_page_place *pla
 static void read_places(const struct mr_page *page, uint64_t now_ms,
                         struct mr_snapshot_worker *out)
 {
-    out->jobs = mr_zalloc_array(MR_SNAPSHOT_JOBS, sizeof(*out->jobs));
-    for (uint32_t i = 0; i < page->shape.n_places; i++) {
+    uint32_t n = page->shape.n_places, room = n < MR_SNAPSHOT_JOBS ? n : MR_SNAPSHOT_JOBS;
+
+    out->jobs = mr_zalloc_array(room, sizeof(*out->jobs));
+    for (uint32_t i = 0; i < n; i++) {
         uint32_t state = page->places[i].state;
 
         if (state == MR_PLACE_FREE || state > MR_PLACE_CANCELLED)
             continue;
         out->places_busy++;
-        if (out->n_jobs < MR_SNAPSHOT_JOBS)
+        if (out->n_jobs < room)
             read_job(page, &page->places[i], (enum mr_place_state)state, now_ms,
                      &out->jobs[out->n_jobs++]);
     }

@@ -9,7 +9,7 @@
 
 /* More names than these count as "other": a label must not grow without bound. */
 #define MR_TOTALS_JOBS 256
-#define MR_TOTALS_ROWS 4096 /* of (queue, job) */
+#define MR_TOTALS_ROWS 1024 /* of (queue, job) */
 
 struct mr_total_verdicts {
     char *queue, *job;

@@ -127,6 +127,15 @@ redisReply *mr_redis_ask(struct mr_redis *redis, const char *format, ...)
     return reply;
 }
 
+void mr_redis_do(struct mr_redis *redis, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    freeReplyObject(ask(redis, format, args));
+    va_end(args);
+}
+
 long long mr_redis_int(struct mr_redis *redis, const char *format, ...)
 {
     va_list args;

@@ -22,6 +22,8 @@ void mr_redis_stop(struct mr_redis *redis); /* and remove the folder */
 
 /* redisCommand that fails the test on a lost connection; the reply is the caller's. */
 redisReply *mr_redis_ask(struct mr_redis *redis, const char *format, ...);
+/* The same where the answer does not matter. */
+void mr_redis_do(struct mr_redis *redis, const char *format, ...);
 /* The same where an integer (or its string) is expected; nil gives -1. */
 long long mr_redis_int(struct mr_redis *redis, const char *format, ...);
 

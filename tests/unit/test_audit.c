@@ -257,7 +257,7 @@ START_TEST(closed_wake_names_are_nothing_to_find)
     mr_worker_make(stranger, NAMES);
     mr_redis_int(&t.house.redis, "ZADD " Q ":reaped 1 %s", stranger);
     for (int j = 0; j < MR_WAKES; j++)
-        mr_redis_ask(&t.house.redis, "SET " Q ":lease:%s:w%d closed", stranger, j);
+        mr_redis_do(&t.house.redis, "SET " Q ":lease:%s:w%d closed", stranger, j);
     mr_audit_look(t.audit);
     mr_house_let_pass(&t.house, 200);
     ck_assert_uint_eq(mr_audit_stats(t.audit).lists_found, 0);
@@ -383,7 +383,7 @@ START_TEST(sizes_are_asked_for_when_somebody_wants_them)
 
     ask("RPUSH " Q " a b c");
     ask("ZADD " Q ":delayed 9999999999 d");
-    mr_redis_ask(&t.house.redis, "SET " Q ":paused 1");
+    mr_redis_do(&t.house.redis, "SET " Q ":paused 1");
     ck_assert_int_eq(queue->ready, -1);
     mr_audit_refresh_sizes(t.audit, on_refreshed, NULL);
     ck_assert_uint_eq(t.refreshed, 0);

@@ -262,7 +262,7 @@ END_TEST
 START_TEST(the_data_of_another_version_is_left_alone)
 {
     set_up();
-    mr_redis_ask(&t.house.redis, "SET millrace:schema 2");
+    mr_redis_do(&t.house.redis, "SET millrace:schema 2");
     struct view *one = join(0, &t.config);
     mr_house_until(&t.house, one->mismatches == 1);
     ck_assert_ptr_nonnull(strstr(one->why.text, "schema 2"));

@@ -14,6 +14,7 @@ import uuid as uuids
 
 from demo_parts import BUILD, PREFIX, Stage, fail, wait_for
 
+QUEUES = ("critical", "high", "default", "low", "reports")
 KILLS = 6
 PATIENCE_S = 150
 
@@ -27,7 +28,7 @@ pools:
   high:    {{ queues: [critical, high], processes: 3, concurrency: 20, tries: 3, timeout: 20s, backoff: "200ms..2s" }}
   default: {{ queues: [default],        processes: 5, concurrency: 20, tries: 3, timeout: 20s, backoff: "200ms..2s" }}
   low:     {{ queues: [low, reports],   processes: 2, concurrency: 4,  tries: 3, timeout: 20s, backoff: "200ms..2s", nice: 10 }}
-email: {{ url: "smtp://127.0.0.1:{smtp}", from: "Demo Shop <shop@example.org>" }}
+email: {{ url: "smtp://127.0.0.1:{smtp}", from: "Demo Shop <shop@example.org>", tls: off }}
 debug_jobs: true
 jobs:
   image.resize:  {{ handler: exec, command: [/bin/sh, {dir}/resize.sh], ok: [0], retry: [75] }}
@@ -85,7 +86,7 @@ def mail(local, number):
 
 def plan():
     """Some hundred jobs of every temper over all queues."""
-    jobs, tiers = [], ["critical", "high", "default", "low", "reports"]
+    jobs, tiers = [], QUEUES
     for n in range(200):
         jobs.append(Job("email.send", tiers[n % 5], "email.send", mail("guest", n), "mail"))
     for n in range(20):
@@ -170,15 +171,14 @@ class Evidence:
         self.mails = collections.Counter(json.loads(line)["uuid"] for line in read_lines(stage.mails))
         self.ledger = collections.Counter(read_lines(stage.ledger))
         self.dead = {}
-        self.left = 0
         self.raw_dead = collections.Counter()
-        for queue in ("critical", "high", "default", "low", "reports"):
-            key = f"{PREFIX}queues:{queue}"
-            ready, delayed, letters, leases = stage.redis(
-                ["LLEN", key], ["ZCARD", key + ":delayed"], ["HGETALL", key + ":dead:jobs"],
-                ["KEYS", key + ":lease:*"])
-            self.left += (ready or 0) + (delayed or 0) + len(leases or [])
-            self.read_letters(letters or {})
+        keys = [f"{PREFIX}queues:{queue}" for queue in QUEUES]
+        # Lease names of dead workers stay closed for a day, by a string; only lists hold jobs.
+        *counts, leases = stage.look(*(f"LLEN {key}" for key in keys), *(f"ZCARD {key}:delayed" for key in keys),
+                                     f"SCAN 0 MATCH {PREFIX}queues:*:lease:* COUNT 100000 TYPE list")
+        self.left = sum(counts) + len(leases[1])
+        for letters in stage.look(*(f"HGETALL {key}:dead:jobs" for key in keys)):
+            self.read_letters(letters)
 
     def read_letters(self, letters):
         for field, value in letters.items():

@@ -93,6 +93,15 @@ class Stage:
                 answers.append(None)
         return answers
 
+    def look(self, *commands):
+        """Asks many plain commands at once; each answer as Python sees its JSON."""
+        done = subprocess.run(["redis-cli", "-s", self.redis_socket, "--json"], input="\n".join(commands) + "\n",
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        answers = [json.loads(line) for line in done.stdout.split("\n") if line]
+        if len(answers) != len(commands):
+            raise RuntimeError(f"redis answered {len(answers)} of {len(commands)} questions: {done.stderr.strip()}")
+        return answers
+
     def ctl(self, words, check=True, **options):
         done = subprocess.run([CTL, "--socket", self.control_socket, *words], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, check=False, **options)

@@ -4,6 +4,7 @@
 #include "dispatcher/orphans.h"
 #include "dispatcher/pages.h"
 #include "dispatcher/parts.h"
+#include "dispatcher/process.h"
 #include "dispatcher/settings.h"
 #include "dispatcher/totals.h"
 #include "proto/base/clock.h"
@@ -163,6 +164,17 @@ static void tell_service_manager(struct mr_dispatcher *d)
     mr_notify(text);
 }
 
+/* Its slot, by libuv, waits for it. */
+static bool is_a_slots(void *arg, pid_t pid)
+{
+    const struct mr_dispatcher *d = arg;
+
+    mr_list_each (node, &d->children)
+        if (mr_list_entry(node, struct mr_child, node)->pid == pid)
+            return true;
+    return false;
+}
+
 static void on_tick(uv_timer_t *tick)
 {
     struct mr_dispatcher *d = tick->data;
@@ -175,6 +187,7 @@ static void on_tick(uv_timer_t *tick)
     for (unsigned p = 0; p < d->n_pools; p++)
         mr_pool_look(d->pools[p], now_ms, late);
     free_removed_pools(d);
+    mr_process_collect(is_a_slots, d);
     mr_promote_set_fleet(d->promote, mr_fleet_size(d->fleet));
     tell_service_manager(d);
     end_when_drained(d);
@@ -221,6 +234,7 @@ enum mr_code mr_dispatcher_init(struct mr_dispatcher *d, uv_loop_t *loop,
     mr_list_init(&d->children);
     gethostname(d->host, sizeof(d->host) - 1);
     raise_file_limit();
+    mr_process_inherit_descendants();
     enum mr_code code = mr_parts_start(d, err);
     if (code != MR_OK)
         return code;

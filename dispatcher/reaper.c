@@ -469,7 +469,7 @@ static void decide(struct reap *reap, const struct mr_queue *queue, struct mr_by
 static void on_kill_poll(uv_timer_t *timer)
 {
     struct reap *reap = timer->data;
-    bool gone = mr_process_kill_session(reap->child->pid);
+    bool gone = mr_process_kill_session(reap->child->pid, !reap->child->orphan);
 
     if (!gone && mr_clock_ms() < reap->began_at_ms + KILL_WAIT_MS)
         return;
@@ -482,7 +482,7 @@ static void on_kill_poll(uv_timer_t *timer)
 
 static void enter_killing(struct reap *reap)
 {
-    if (reap->child && !mr_process_kill_session(reap->child->pid))
+    if (reap->child && !mr_process_kill_session(reap->child->pid, !reap->child->orphan))
         uv_timer_start(&reap->timer, on_kill_poll, KILL_POLL_MS, KILL_POLL_MS);
     else
         enter(reap, FENCING);

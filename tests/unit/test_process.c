@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,8 +51,7 @@ static pid_t start_family(pid_t pids[FAMILY])
     } word;
     int words[2];
 
-    prctl(PR_SET_CHILD_SUBREAPER,
-          1); /* what it leaves falls to us, as to a container's pid 1 */
+    mr_process_inherit_descendants();
     ck_assert_int_eq(pipe(words), 0);
     pid_t leader = fork();
     ck_assert_int_ge(leader, 0);
@@ -84,7 +82,7 @@ START_TEST(whatever_a_dead_worker_had_started_dies)
     pid_t pids[FAMILY], leader = start_family(pids);
 
     end(leader);
-    mr_wait_for(mr_process_kill_session(leader), 5000);
+    mr_wait_for(mr_process_kill_session(leader, _i), 5000);
     for (int which = 0; which < IN_A_SESSION_OF_ITS_OWN; which++)
         ck_assert_int_eq(mr_process_state(pids[which]), '\0'); /* not even a zombie is left */
     ck_assert_int_ne(mr_process_state(pids[IN_A_SESSION_OF_ITS_OWN]),
@@ -97,12 +95,34 @@ START_TEST(a_living_worker_is_let_alone)
 {
     pid_t pids[FAMILY], leader = start_family(pids);
 
-    ck_assert(mr_process_kill_session(leader));
+    ck_assert(mr_process_kill_session(leader, _i));
     for (int which = 0; which < FAMILY; which++)
         ck_assert(strchr("RS", mr_process_state(pids[which])) != NULL);
     end(leader);
     for (int which = 0; which < FAMILY; which++)
         end(pids[which]);
+}
+END_TEST
+
+static bool is_the_first(void *arg, pid_t pid)
+{
+    return pid == *(pid_t *)arg;
+}
+
+START_TEST(the_dead_are_collected_except_those_somebody_waits_for)
+{
+    pid_t first = fork();
+
+    if (first == 0)
+        _exit(0);
+    pid_t second = fork();
+    if (second == 0)
+        _exit(0);
+    mr_wait_for(mr_process_state(first) == 'Z' && mr_process_state(second) == 'Z', 5000);
+    mr_process_collect(is_the_first, &first);
+    ck_assert_int_eq(waitpid(first, NULL, 0), first); /* left to us */
+    mr_process_collect(is_the_first, &first);
+    ck_assert_int_eq(mr_process_state(second), '\0');
 }
 END_TEST
 
@@ -113,9 +133,9 @@ START_TEST(our_own_session_is_let_alone)
     if (bystander == 0)
         for (;;)
             pause();
-    ck_assert(mr_process_kill_session(getsid(0)));
-    ck_assert(mr_process_kill_session(0));
-    ck_assert(mr_process_kill_session(1));
+    ck_assert(mr_process_kill_session(getsid(0), false));
+    ck_assert(mr_process_kill_session(0, false));
+    ck_assert(mr_process_kill_session(1, false));
     ck_assert_int_eq(waitpid(bystander, NULL, WNOHANG), 0);
     end(bystander);
 }
@@ -139,10 +159,11 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {whatever_a_dead_worker_had_started_dies, 0},
-        {a_living_worker_is_let_alone,            0},
-        {our_own_session_is_let_alone,            0},
-        {a_stopped_process_is_told_from_others,   0},
+        {whatever_a_dead_worker_had_started_dies,                2},
+        {a_living_worker_is_let_alone,                           2},
+        {the_dead_are_collected_except_those_somebody_waits_for, 0},
+        {our_own_session_is_let_alone,                           0},
+        {a_stopped_process_is_told_from_others,                  0},
     };
 
     return mr_suite_run("process", tests);

@@ -1,3 +1,4 @@
+#include "dispatcher/process.h"
 #include "dispatcher/reaper.h"
 #include "tests/support/house.h"
 #include "tests/support/suite.h"
@@ -397,6 +398,7 @@ START_TEST(what_is_left_of_its_session_dies_first)
     int ends[2];
     char byte;
 
+    mr_process_inherit_descendants();
     ck_assert_int_eq(pipe(ends), 0);
     pid_t leader = fork();
     ck_assert_int_ge(leader, 0);

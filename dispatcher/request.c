@@ -107,10 +107,15 @@ static enum MHD_Result send_answer(struct mr_request *request)
     return queued;
 }
 
+static bool changes_state(const struct mr_request *request)
+{
+    return strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0;
+}
+
 /* What may have changed something is logged, and seen by whoever looks next. */
 static void note_change(const struct mr_request *request)
 {
-    if (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0)
+    if (!changes_state(request))
         return;
     mr_sizes_expire(request->source->sizes);
     mr_log_info("control.asked", "method=%s path=%s status=%d", request->method, request->path,
@@ -222,8 +227,13 @@ void mr_request_abandon_all(struct mr_list *held)
     while (!mr_list_empty(held)) {
         struct mr_request *request = mr_list_entry(held->next, struct mr_request, node);
 
-        mr_api_problem(503, "the dispatcher stops", &request->answer);
-        request->status = 503;
+        bool changes = changes_state(request);
+
+        request->status = changes ? 504 : 503;
+        mr_api_problem(request->status,
+                       changes ? "the dispatcher stops; nobody knows whether it was done"
+                               : "the dispatcher stops",
+                       &request->answer);
         request->type = MR_API_PROBLEM;
         wake(request);
     }

@@ -58,7 +58,7 @@ enum MHD_Result mr_request_on_access(void *cls, struct MHD_Connection *connectio
                                      const char *upload, size_t *upload_size, void **state);
 void mr_request_on_completed(void *cls, struct MHD_Connection *connection, void **state,
                              enum MHD_RequestTerminationCode how);
-/* Answers every held request with 503: the server stops. */
+/* The server stops: every held request hears it, 503 or, where it would have changed something, 504. */
 void mr_request_abandon_all(struct mr_list *held);
 
 #endif

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 enum { PULSE = 3, PAGE, CONFIG, BEAT_MS = 100, LINGER_MS = 60000 };
 
 static volatile sig_atomic_t terminated;
+static bool alone; /* its dispatcher is gone: whatever it plays, it must not outlive its test */
 
 static void on_term(int number)
 {
@@ -108,11 +110,10 @@ static bool turn(void)
     if (poll(&pulse, 1, BEAT_MS) > 0) {
         ssize_t n = read(PULSE, &word, 1);
 
-        if (n == 0 && is("linger")) {
+        alone = n == 0;
+        if (alone && is("linger"))
             usleep(LINGER_MS * 1000);
-            return true;
-        }
-        if (n == 0 || (n == 1 && word == 'q'))
+        if (alone || (n == 1 && word == 'q'))
             return true;
     }
     return terminated;
@@ -130,11 +131,11 @@ int main(int argc, char **argv)
         return 70;
     }
     begin(&page);
-    while (!turn() || is("deaf"))
+    while (!turn() || (is("deaf") && !alone))
         if (!is("still"))
             atomic_store(&page.header->beat_ms, mr_clock_ms());
     /* A job that is not through keeps the process, as it would a real one. */
-    while (is("stuck"))
-        pause();
+    while (is("stuck") && !alone)
+        turn();
     return 0;
 }

@@ -4,7 +4,7 @@
 
 /* clang-format off */
 const struct mr_command mr_commands[] = {
-    {"status",       "",                         "the dispatcher, Redis, pools and queues",            0,  0, mr_command_status},
+    {"status",       "",                         "the dispatcher, Redis, pools, queues (1: not ready)", 0,  0, mr_command_status},
     {"pools",        "",                         "workers of each pool and what they run",             0,  0, mr_command_pools},
     {"queues",       "",                         "how many jobs stand where",                          0,  0, mr_command_queues},
     {"scale",        "POOL=N|POOL=+N|POOL=-N...","set or change the number of processes",              1, -1, mr_command_scale},

@@ -50,7 +50,7 @@ static void say_table(struct mr_table *table)
     say(&out);
 }
 
-/* Asks one of the pictures and shows it, as it came or as tables. */
+/* Asks one of the pictures and shows it, as it came or as tables. 1 when it says that it is not ready. */
 static int show(struct mr_session *session, enum mr_api_call call,
                 void (*print)(const json_t *picture))
 {
@@ -63,8 +63,9 @@ static int show(struct mr_session *session, enum mr_api_call call,
         fputs(answer.text, stdout);
     else
         print(answer.json);
+    status = json_is_false(json_object_get(answer.json, "ready")) ? 1 : 0;
     mr_api_answer_fini(&answer);
-    return 0;
+    return status;
 }
 
 /* ---- pools ---- */

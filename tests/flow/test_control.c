@@ -383,6 +383,27 @@ START_TEST(a_thousand_letters_are_retried_in_one_request)
 }
 END_TEST
 
+/* Runs it with these words, NULL-ended; its exit status. Its output is in ctl.log until the next. */
+static struct mr_proc ctl;
+
+static int run(const char *const *words)
+{
+    char program[4096], log[160];
+    const char *argv[16] = {program, "--socket", mill.control};
+    size_t n = 3;
+
+    mr_proc_built("ops/workerctl", program, sizeof(program));
+    snprintf(log, sizeof(log), "%s/ctl.log", mill.redis.dir);
+    unlink(log);
+    while (*words && n + 1 < MR_COUNT(argv))
+        argv[n++] = *words++;
+    argv[n] = NULL;
+    mr_proc_start(&ctl, argv, NULL, log);
+    return mr_proc_exit_status(&ctl, 20000);
+}
+
+#define RUN(...) run((const char *const[]){__VA_ARGS__, NULL})
+
 /* ---- when things go wrong ---- */
 
 START_TEST(without_redis_the_api_says_so_and_goes_on)
@@ -392,6 +413,8 @@ START_TEST(without_redis_the_api_says_so_and_goes_on)
     set_up();
     mr_redis_kill(&mill.redis);
     mr_wait_for(mr_http_status(mill.control, "/ready") == 503, 10000);
+    ck_assert_int_eq(RUN("status"), 1);
+    ck_assert(mr_proc_said(&ctl, "NOT READY: Redis is away"));
     expect("POST", API "/queues/main/jobs", "{\"job\":\"ledger.write\"}", 503);
     expect("POST", API "/queues/main/pause", "{}", 503);
     expect("PATCH", API "/pools/main", "{\"processes\":2}", 503);
@@ -452,27 +475,6 @@ START_TEST(drain_by_the_api_ends_the_dispatcher)
 END_TEST
 
 /* ---- workerctl ---- */
-
-/* Runs it with these words, NULL-ended; its exit status. Its output is in ctl.log until the next. */
-static struct mr_proc ctl;
-
-static int run(const char *const *words)
-{
-    char program[4096], log[160];
-    const char *argv[16] = {program, "--socket", mill.control};
-    size_t n = 3;
-
-    mr_proc_built("ops/workerctl", program, sizeof(program));
-    snprintf(log, sizeof(log), "%s/ctl.log", mill.redis.dir);
-    unlink(log);
-    while (*words && n + 1 < MR_COUNT(argv))
-        argv[n++] = *words++;
-    argv[n] = NULL;
-    mr_proc_start(&ctl, argv, NULL, log);
-    return mr_proc_exit_status(&ctl, 20000);
-}
-
-#define RUN(...) run((const char *const[]){__VA_ARGS__, NULL})
 
 START_TEST(workerctl_does_what_it_is_told)
 {

@@ -91,7 +91,7 @@ def add_results(tally, name, folder):
 
 
 def meson_test(tally, name, folder, suites):
-    command = ["meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", "--num-processes", "2"]
+    command = ["meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", "--num-processes", str(2 * (os.cpu_count() or 1))]
     for suite in suites:
         command += ["--suite", suite]
     done = run(command, env={**os.environ, **SANITIZERS})

@@ -313,6 +313,11 @@ static void on_beat(uv_timer_t *timer)
         check_schema(fleet);
 }
 
+void mr_fleet_resume(struct mr_fleet *fleet)
+{
+    uv_timer_start(&fleet->timer, on_beat, 0, BEAT_MS);
+}
+
 /* ---- scaling ---- */
 
 struct scaling {

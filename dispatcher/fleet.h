@@ -26,6 +26,8 @@ enum mr_code mr_fleet_new(uv_loop_t *loop, struct mr_store *store, struct mr_que
 void mr_fleet_start(
     struct mr_fleet *
         fleet); /* heartbeat every 2 s on Redis' clock; a dispatcher silent for 10 s is not counted */
+/* The store is ready again: beats now rather than at the next tick. Before its first answer nothing may be started. */
+void mr_fleet_resume(struct mr_fleet *fleet);
 void mr_fleet_set_config(struct mr_fleet *fleet, const struct mr_config *config);
 /* Writes a new wanted total (absolute, or a change when relative), answers with the total and our share. */
 enum mr_code

@@ -6,6 +6,7 @@
 #include "dispatcher/pages.h"
 #include "dispatcher/spawn.h"
 #include "dispatcher/totals.h"
+#include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
 
@@ -116,12 +117,15 @@ static void stop_audit(struct mr_dispatcher *d)
 
 static void on_share(void *arg, const char *pool_name, unsigned processes)
 {
-    struct mr_pool *pool = mr_dispatcher_pool(arg, pool_name);
+    struct mr_dispatcher *d = arg;
+    struct mr_pool *pool = mr_dispatcher_pool(d, pool_name);
 
+    d->shares_known = true;
     if (!pool || pool->removed)
         return;
     pool->shared = true;
     mr_pool_set_wanted(pool, processes);
+    mr_pool_look(pool, mr_clock_ms(), true); /* its slots may have waited for this */
 }
 
 /* Two versions must not write what the other cannot read: this one steps back. */

@@ -63,13 +63,19 @@ static unsigned free_number(const struct mr_pool *pool)
     }
 }
 
+/* Not before the fleet has spoken: another version's data may stand in this Redis, and other hosts may do the work. */
+static bool may_start(const struct mr_pool *pool)
+{
+    return pool->dispatcher->shares_known && mr_store_is_ready(pool->dispatcher->store);
+}
+
 static void add(struct mr_pool *pool)
 {
     struct mr_slot *slot = mr_slot_new(pool, free_number(pool));
 
     pool->slots = mr_realloc(pool->slots, (pool->n_slots + 1) * sizeof(*pool->slots));
     pool->slots[pool->n_slots++] = slot;
-    if (mr_store_is_ready(pool->dispatcher->store))
+    if (may_start(pool))
         mr_slot_start(slot);
 }
 
@@ -226,7 +232,7 @@ void mr_pool_look(struct mr_pool *pool, uint64_t now_ms, bool late)
     pool->balancing = true; /* nobody leaves the table while we walk along it */
     for (unsigned s = 0; s < pool->n_slots; s++) {
         mr_slot_look(pool->slots[s], now_ms, late);
-        if (mr_store_is_ready(pool->dispatcher->store))
+        if (may_start(pool))
             mr_slot_start(pool->slots[s]);
     }
     pool->balancing = false;

@@ -442,6 +442,23 @@ START_TEST(a_change_of_workers_rolls_without_a_gap)
 }
 END_TEST
 
+START_TEST(data_of_another_version_is_not_touched)
+{
+    struct host h;
+
+    set_up(&h, ONE_POOL, "");
+    await_serving(&h);
+    stop_politely(&h);
+    unsigned n_started = mr_lines_count(&h.lines, "slot.started");
+    mr_redis_int(&h.redis, "SET millrace:schema 99");
+    start_dispatcher(&h);
+    ck_assert_int_eq(mr_proc_exit_status(&h.dispatcher, MR_LINES_WAIT_MS), 78);
+    await(&h, "dispatcher.schema", "schema 99");
+    ck_assert_uint_eq(mr_lines_count(&h.lines, "slot.started"), n_started);
+    tear_down(&h);
+}
+END_TEST
+
 START_TEST(a_worker_that_never_says_ready_is_killed)
 {
     struct host h;
@@ -562,6 +579,7 @@ int main(void)
         {a_bad_file_keeps_the_old_configuration,                   0              },
         {a_change_that_needs_a_restart_is_named_and_waits,         0              },
         {a_change_of_workers_rolls_without_a_gap,                  0              },
+        {data_of_another_version_is_not_touched,                   0              },
         {a_worker_that_never_says_ready_is_killed,                 0              },
         {the_service_manager_hears_how_we_are,                     0              },
         {the_command_line_answers_with_its_exit_status,            MR_COUNT(calls)},

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@ struct fixture {
     uv_timer_t deadline;
     char dir[32], page_path[64], report[64];
     struct mr_page page;
-    int page_fd, status;
+    int page_fd, status, nice;
     char words[8];
     bool ended, stop_when_ready;
     struct mr_spawn *spawn;
@@ -89,7 +90,8 @@ static enum mr_code start(struct fixture *f, const char *program)
         .pool = "high",
         .worker = WORKER,
         .config = {"lease: 10s\n", 11},
-        .page_fd = f->page_fd
+        .page_fd = f->page_fd,
+        .nice = f->nice,
     };
 
     return mr_spawn_start(&f->loop, &plan, &events, &f->spawn, &f->err);
@@ -204,6 +206,20 @@ START_TEST(it_leads_a_session_of_its_own)
 }
 END_TEST
 
+START_TEST(it_is_as_modest_as_its_pool_says)
+{
+    struct fixture f;
+
+    set_up(&f);
+    f.nice = 7;
+    ck_assert_int_eq(start(&f, getenv("FAKE_WORKER")), MR_OK);
+    ck_assert_int_eq(getpriority(PRIO_PROCESS, (id_t)mr_spawn_pid(f.spawn)), 7);
+    mr_spawn_ask_to_stop(f.spawn);
+    uv_run(&f.loop, UV_RUN_DEFAULT);
+    tear_down(&f);
+}
+END_TEST
+
 START_TEST(its_exit_is_reported_as_waitpid_does)
 {
     struct fixture f;
@@ -257,6 +273,7 @@ int main(void)
         {its_argv_names_pool_and_incarnation,     0},
         {secrets_in_the_environment_stay_behind,  0},
         {it_leads_a_session_of_its_own,           0},
+        {it_is_as_modest_as_its_pool_says,        0},
         {its_exit_is_reported_as_waitpid_does,    2},
         {a_program_that_is_not_there_is_named,    0},
         {a_configured_worker_program_must_exist,  0},

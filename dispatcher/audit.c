@@ -1,6 +1,7 @@
 #include "dispatcher/audit.h"
 
-#include "dispatcher/child.h"
+#include "dispatcher/census.h"
+#include "dispatcher/kin.h"
 #include "dispatcher/scan.h"
 #include "dispatcher/watch.h"
 #include "proto/base/clock.h"
@@ -8,10 +9,8 @@
 #include "proto/base/mem.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum {
     TICK_MS = 1000,
@@ -31,16 +30,10 @@ struct house {
     unsigned next_reaped; /* where the look under older reaped names goes on */
 };
 
-/* A name that was free in its worker's page and a list in Redis. */
-struct stranger {
-    char key[MR_KEY_MAX];
-};
-
 struct mr_audit {
     uv_loop_t *loop;
     struct mr_store *store;
     struct mr_queues *queues;
-    struct mr_list *children;
     struct mr_renew *renew;
     struct mr_reaper *reaper;
     const struct mr_config *config;
@@ -51,8 +44,7 @@ struct mr_audit {
     uint64_t ticks;
     unsigned scores_owed; /* answers of the round of scores under way */
     uint64_t scores_asked_at_ms;
-    struct stranger *strangers, *strangers_before; /* of this look, of the one before */
-    unsigned n_strangers, n_strangers_before;
+    struct mr_kin *kin;
     struct mr_scan *scan;
     bool stopped;
     void (*on_stopped)(void *arg);
@@ -69,8 +61,6 @@ static void let_go(struct mr_audit *audit)
         free(audit->houses[i]);
     }
     free(audit->houses);
-    free(audit->strangers);
-    free(audit->strangers_before);
     free(audit);
 }
 
@@ -90,7 +80,6 @@ struct question {
     struct mr_audit *audit;
     unsigned queue;
     char worker[MR_WORKER_MAX];
-    unsigned k;
 };
 
 static struct question *new_question(struct mr_audit *audit, unsigned queue, const char *worker)
@@ -311,160 +300,6 @@ static void look_at_reaped(struct mr_audit *audit)
     }
 }
 
-/* ---- our own children: a lease in Redis under a name that the page calls free ---- */
-
-static struct mr_child *find_child(const struct mr_audit *audit, const char *worker)
-{
-    mr_list_each (node, audit->children) {
-        struct mr_child *child = mr_list_entry(node, struct mr_child, node);
-
-        if (strcmp(child->worker, worker) == 0)
-            return child->dead ? NULL : child;
-    }
-    return NULL;
-}
-
-/* Only one that fetches: it has its signal handler by then. */
-static bool is_fetching(const struct mr_child *child)
-{
-    return child->page.header && !child->dead && child->pid > 0 &&
-           child->page.header->shape.n_queues == child->n_queues &&
-           atomic_load(&child->page.header->state) == MR_WORKER_SERVING;
-}
-
-static bool was_seen(const struct mr_audit *audit, const char *key)
-{
-    for (unsigned i = 0; i < audit->n_strangers_before; i++)
-        if (strcmp(audit->strangers_before[i].key, key) == 0)
-            return true;
-    return false;
-}
-
-static void remember(struct mr_audit *audit, const char *key)
-{
-    audit->strangers =
-        mr_realloc(audit->strangers, (audit->n_strangers + 1) * sizeof(*audit->strangers));
-    snprintf(audit->strangers[audit->n_strangers++].key, MR_KEY_MAX, "%s", key);
-}
-
-/* Seen once it may be a fetch that is just being answered; seen twice, 10 s apart, the worker does not know it. */
-static void on_stranger(void *arg, enum mr_code code, const redisReply *reply)
-{
-    struct question *question = arg;
-    struct mr_audit *audit = question->audit;
-    const struct mr_child *child = find_child(audit, question->worker);
-    char key[MR_KEY_MAX];
-
-    if (is_count(question, code, reply) && reply->integer > 0 && child) {
-        mr_key_lease(&queue_of(question)->keys, question->worker, question->k, key,
-                     sizeof(key));
-        if (was_seen(audit, key)) {
-            audit->stats.strangers_found++;
-            mr_log_warn("audit.stranger", "worker=%s queue=%s k=%u pid=%d", question->worker,
-                        queue_of(question)->keys.name, question->k, (int)child->pid);
-            kill(child->pid, SIGUSR1); /* look at your leases, now */
-        } else {
-            remember(audit, key);
-        }
-    }
-    drop(question);
-}
-
-/* Names of one of the worker's queues that its page calls free, as their k; returns how many. */
-static unsigned list_free(const struct mr_child *child, unsigned queue, unsigned *out_k)
-{
-    unsigned n = 0;
-
-    for (unsigned k = 0; k < child->page.header->shape.n_names; k++)
-        if (atomic_load(&mr_page_lease_of(&child->page, queue, k)->n) == 0)
-            out_k[n++] = k;
-    return n;
-}
-
-/* The worker's number for the queue; n_queues when it does not serve it. */
-static unsigned queue_of_child(const struct mr_child *child, const char *name)
-{
-    unsigned i = 0;
-
-    while (i < child->n_queues && strcmp(child->queues[i], name) != 0)
-        i++;
-    return i;
-}
-
-static void ask_each(struct mr_audit *audit, unsigned queue, const char *worker, unsigned k)
-{
-    struct question *question = new_question(audit, queue, worker);
-
-    question->k = k;
-    const char **names = spell_names(question, mr_key_lease, k, 1);
-    if (mr_store_exists(audit->store, names, 1, on_stranger, question) != MR_OK)
-        drop(question);
-    free(names);
-}
-
-/* Some name that was free when we asked holds a list: which, and is it free still? */
-static void on_free_names(void *arg, enum mr_code code, const redisReply *reply)
-{
-    struct question *question = arg;
-    const struct mr_child *child = find_child(question->audit, question->worker);
-
-    if (is_count(question, code, reply) && reply->integer > 0 && child && is_fetching(child)) {
-        unsigned *free_k = mr_zalloc_array(child->page.header->shape.n_names, sizeof(*free_k));
-        unsigned n =
-            list_free(child, queue_of_child(child, queue_of(question)->keys.name), free_k);
-
-        for (unsigned i = 0; i < n; i++)
-            ask_each(question->audit, question->queue, question->worker, free_k[i]);
-        free(free_k);
-    }
-    drop(question);
-}
-
-static void ask_free(struct mr_audit *audit, const struct mr_child *child,
-                     unsigned queue_of_page, unsigned queue)
-{
-    unsigned *free_k = mr_zalloc_array(child->page.header->shape.n_names, sizeof(*free_k));
-    unsigned n = list_free(child, queue_of_page, free_k);
-    const char **names = mr_zalloc_array(n + 1, sizeof(*names));
-    char(*keys)[MR_KEY_MAX] = mr_zalloc_array(n + 1, sizeof(*keys));
-    struct question *question = new_question(audit, queue, child->worker);
-
-    for (unsigned i = 0; i < n; i++) {
-        mr_key_lease(&queue_of(question)->keys, child->worker, free_k[i], keys[i], MR_KEY_MAX);
-        names[i] = keys[i];
-    }
-    if (n == 0 || mr_store_exists(audit->store, names, n, on_free_names, question) != MR_OK)
-        drop(question);
-    free(keys);
-    free(names);
-    free(free_k);
-}
-
-static void look_at_child(struct mr_audit *audit, const struct mr_child *child)
-{
-    for (unsigned i = 0; i < audit->n_houses; i++) {
-        unsigned own = queue_of_child(child, audit->queues->items[i]->keys.name);
-
-        if (own < child->n_queues)
-            ask_free(audit, child, own, i);
-    }
-}
-
-static void look_at_children(struct mr_audit *audit)
-{
-    free(audit->strangers_before);
-    audit->strangers_before = audit->strangers;
-    audit->n_strangers_before = audit->n_strangers;
-    audit->strangers = NULL;
-    audit->n_strangers = 0;
-    mr_list_each (node, audit->children) {
-        const struct mr_child *child = mr_list_entry(node, struct mr_child, node);
-
-        if (is_fetching(child))
-            look_at_child(audit, child);
-    }
-}
-
 /* ---- what is old ---- */
 
 static void expire_dead(struct mr_audit *audit, unsigned queue);
@@ -549,98 +384,13 @@ static void try_scan(struct mr_audit *audit)
         drop(question);
 }
 
-/* ---- sizes ---- */
-
-struct refresh {
-    struct mr_audit *audit;
-    unsigned owed;
-    void (*done)(void *arg);
-    void *arg;
-    uv_timer_t finish; /* so that done never runs inside the call */
-};
-
-struct sizing {
-    struct refresh *refresh;
-    unsigned queue;
-};
-
-static void on_refresh_closed(uv_handle_t *handle)
-{
-    struct refresh *refresh = handle->data;
-
-    let_go(refresh->audit);
-    free(refresh);
-}
-
-static void on_finish(uv_timer_t *timer)
-{
-    struct refresh *refresh = timer->data;
-
-    refresh->done(refresh->arg);
-    uv_close((uv_handle_t *)timer, on_refresh_closed);
-}
-
-static void finish_if_answered(struct refresh *refresh)
-{
-    if (refresh->owed == 0)
-        uv_timer_start(&refresh->finish, on_finish, 0, 0);
-}
-
-static void take_sizes(struct mr_queue *queue, const redisReply *reply)
-{
-    queue->ready = reply->element[0]->integer;
-    queue->delayed = reply->element[1]->integer;
-    queue->reserved = reply->element[2]->integer;
-    queue->dead = reply->element[4]->integer;
-    queue->paused = reply->element[5]->integer > 0;
-    queue->workers = reply->element[6]->integer;
-}
-
-static void on_sizes(void *arg, enum mr_code code, const redisReply *reply)
-{
-    struct sizing *sizing = arg;
-    struct refresh *refresh = sizing->refresh;
-
-    if (!refresh->audit->stopped && code == MR_OK && reply->type == REDIS_REPLY_ARRAY &&
-        reply->elements >= 7)
-        take_sizes(refresh->audit->queues->items[sizing->queue], reply);
-    free(sizing);
-    refresh->owed--;
-    finish_if_answered(refresh);
-}
-
-static void ask_sizes(struct refresh *refresh, unsigned queue)
-{
-    struct sizing *sizing = mr_zalloc(sizeof(*sizing));
-
-    *sizing = (struct sizing){.refresh = refresh, .queue = queue};
-    if (mr_store_sizes(refresh->audit->store, &refresh->audit->queues->items[queue]->keys,
-                       on_sizes, sizing) == MR_OK)
-        refresh->owed++;
-    else
-        free(sizing);
-}
-
-void mr_audit_refresh_sizes(struct mr_audit *audit, void (*done)(void *arg), void *arg)
-{
-    struct refresh *refresh = mr_zalloc(sizeof(*refresh));
-
-    *refresh = (struct refresh){.audit = audit, .done = done, .arg = arg};
-    audit->holders++;
-    uv_timer_init(audit->loop, &refresh->finish);
-    refresh->finish.data = refresh;
-    for (unsigned i = 0; i < audit->queues->n_items; i++)
-        ask_sizes(refresh, i);
-    finish_if_answered(refresh);
-}
-
 /* ---- life ---- */
 
 void mr_audit_look(struct mr_audit *audit)
 {
     know_queues(audit);
     look_at_reaped(audit);
-    look_at_children(audit);
+    mr_kin_look(audit->kin);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -670,7 +420,7 @@ enum mr_code mr_audit_new(uv_loop_t *loop, struct mr_store *store, struct mr_que
     *audit = (struct mr_audit){.loop = loop,
                                .store = store,
                                .queues = queues,
-                               .children = children,
+                               .kin = mr_kin_new(store, queues, children),
                                .renew = renew,
                                .reaper = reaper,
                                .config = config,
@@ -693,7 +443,15 @@ void mr_audit_set_config(struct mr_audit *audit, const struct mr_config *config)
 
 struct mr_audit_stats mr_audit_stats(const struct mr_audit *audit)
 {
-    return audit->stats;
+    struct mr_audit_stats stats = audit->stats;
+
+    stats.strangers_found += mr_kin_found(audit->kin);
+    return stats;
+}
+
+void mr_audit_refresh_sizes(struct mr_audit *audit, void (*done)(void *arg), void *arg)
+{
+    mr_census_take(audit->loop, audit->store, audit->queues, done, arg);
 }
 
 static void on_tick_closed(uv_handle_t *handle)
@@ -712,5 +470,6 @@ void mr_audit_stop(struct mr_audit *audit, void (*on_stopped)(void *arg), void *
     audit->arg = arg;
     if (audit->scan)
         mr_scan_stop(audit->scan);
+    mr_kin_stop(audit->kin);
     uv_close((uv_handle_t *)&audit->tick, on_tick_closed);
 }

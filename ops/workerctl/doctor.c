@@ -1,5 +1,6 @@
 #include "ops/workerctl/commands.h"
 #include "ops/workerctl/render.h"
+#include "ops/workerctl/strays.h"
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 #include "proto/promise.h"
@@ -249,6 +250,23 @@ static void check_clock(struct report *report, struct mr_sync_link *link)
     freeReplyObject(reply);
 }
 
+static void check_strays(struct report *report, struct mr_sync_link *link, const char *prefix)
+{
+    unsigned long leases = 0;
+    struct mr_err err;
+
+    if (mr_strays_count(link, prefix ? prefix : "", &leases, &err) != MR_OK)
+        find(report, "stray leases", WARN, "could not look: %s", err.text);
+    else if (leases > 0)
+        find(
+            report, "stray leases", FAIL,
+            "%lu leases of workers that nobody knows; within an hour the dispatchers find them "
+            "and give their jobs back",
+            leases);
+    else
+        find(report, "stray leases", OK, "none: every lease has a worker that somebody knows");
+}
+
 static void check_redis(struct report *report, const struct mr_config *config)
 {
     const struct mr_sync_link_options options = {
@@ -273,6 +291,7 @@ static void check_redis(struct report *report, const struct mr_config *config)
         check_server(report, link);
         check_settings(report, link);
         check_clock(report, link);
+        check_strays(report, link, config->redis.prefix);
     }
     freeReplyObject(pong);
     mr_sync_link_free(link);

@@ -501,6 +501,13 @@ START_TEST(workerctl_does_what_it_is_told)
     ck_assert_int_eq(RUN("config", "check", mill.config), 0);
     ck_assert_int_eq(RUN("doctor", "-c", mill.config), 1);
     ck_assert(mr_proc_said(&ctl, "every job is lost when Redis dies"));
+    ck_assert(!mr_proc_said(&ctl, "nobody knows;"));
+    freeReplyObject(mr_redis_ask(&mill.redis, "RPUSH t_queues:main:lease:%s:0 {}",
+                                 "0123456789abcdef0123456789abcdef-4"));
+    ck_assert_int_eq(RUN("doctor", "-c", mill.config), 1);
+    ck_assert(mr_proc_said(&ctl, "1 leases of workers that nobody knows;"));
+    freeReplyObject(mr_redis_ask(&mill.redis, "DEL t_queues:main:lease:%s:0",
+                                 "0123456789abcdef0123456789abcdef-4"));
     ck_assert_int_eq(RUN("drain"), 0);
     ck_assert_int_eq(mr_proc_exit_status(&mill.dispatchers[0], 20000), 0);
     ck_assert_int_eq(RUN("status"), 69);

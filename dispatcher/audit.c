@@ -2,6 +2,7 @@
 
 #include "dispatcher/census.h"
 #include "dispatcher/kin.h"
+#include "dispatcher/leftovers.h"
 #include "dispatcher/scan.h"
 #include "dispatcher/watch.h"
 #include "proto/base/clock.h"
@@ -16,19 +17,11 @@ enum {
     TICK_MS = 1000,
     NAMES_EVERY = 10, /* ticks between two looks under reaped names and at our children */
     TIDY_EVERY = 60,  /* ticks between two looks at what is old, and at the lock of the scan */
-    NEWEST_REAPED = 32, /* looked under at every look; older ones in turn, as many again */
-    NAMES_A_CALL = 512,
     DEAD_A_CALL = 100,
     SCAN_LOCK_S = 3600
 };
 
 #define REAPED_KEEP_MS (24 * 3600 * 1000ull) /* as long as a closed wake name */
-
-/* What the audit remembers of one queue; the table of queues only grows. */
-struct house {
-    struct mr_watch watch;
-    unsigned next_reaped; /* where the look under older reaped names goes on */
-};
 
 struct mr_audit {
     uv_loop_t *loop;
@@ -38,13 +31,14 @@ struct mr_audit {
     struct mr_reaper *reaper;
     const struct mr_config *config;
     struct mr_audit_stats stats;
-    struct house **houses;
-    unsigned n_houses;
+    struct mr_watch *watches; /* one a queue; the table of queues only grows */
+    unsigned n_watches;
     uv_timer_t tick;
     uint64_t ticks;
     unsigned scores_owed; /* answers of the round of scores under way */
     uint64_t scores_asked_at_ms;
     struct mr_kin *kin;
+    struct mr_leftovers *leftovers;
     struct mr_scan *scan;
     bool stopped;
     void (*on_stopped)(void *arg);
@@ -56,11 +50,9 @@ static void let_go(struct mr_audit *audit)
 {
     if (--audit->holders > 0)
         return;
-    for (unsigned i = 0; i < audit->n_houses; i++) {
-        mr_watch_fini(&audit->houses[i]->watch);
-        free(audit->houses[i]);
-    }
-    free(audit->houses);
+    for (unsigned i = 0; i < audit->n_watches; i++)
+        mr_watch_fini(&audit->watches[i]);
+    free(audit->watches);
     free(audit);
 }
 
@@ -68,26 +60,24 @@ static void know_queues(struct mr_audit *audit)
 {
     unsigned n = audit->queues->n_items;
 
-    if (n == audit->n_houses)
+    if (n == audit->n_watches)
         return;
-    audit->houses = mr_realloc(audit->houses, n * sizeof(*audit->houses));
-    while (audit->n_houses < n)
-        audit->houses[audit->n_houses++] = mr_zalloc(sizeof(struct house));
+    audit->watches = mr_realloc(audit->watches, n * sizeof(*audit->watches));
+    while (audit->n_watches < n)
+        audit->watches[audit->n_watches++] = (struct mr_watch){0};
 }
 
-/* One question about a queue, and about a worker of it where there is one. */
+/* One question, about one queue where there is one. */
 struct question {
     struct mr_audit *audit;
     unsigned queue;
-    char worker[MR_WORKER_MAX];
 };
 
-static struct question *new_question(struct mr_audit *audit, unsigned queue, const char *worker)
+static struct question *new_question(struct mr_audit *audit, unsigned queue)
 {
     struct question *question = mr_zalloc(sizeof(*question));
 
     *question = (struct question){.audit = audit, .queue = queue};
-    snprintf(question->worker, sizeof(question->worker), "%s", worker);
     audit->holders++;
     return question;
 }
@@ -122,11 +112,10 @@ static uint64_t patience_ms(const struct mr_audit *audit)
 {
     unsigned workers = 0, stale = 0;
 
-    for (unsigned i = 0; i < audit->n_houses; i++)
-        for (unsigned j = 0; j < audit->houses[i]->watch.n_items; j++) {
+    for (unsigned i = 0; i < audit->n_watches; i++)
+        for (unsigned j = 0; j < audit->watches[i].n_items; j++) {
             workers++;
-            stale +=
-                still_ms(audit, &audit->houses[i]->watch.items[j]) >= audit->config->lease_ms;
+            stale += still_ms(audit, &audit->watches[i].items[j]) >= audit->config->lease_ms;
         }
     return 2 * stale > workers ? 2 * audit->config->lease_ms : audit->config->lease_ms;
 }
@@ -136,9 +125,9 @@ static void judge_scores(struct mr_audit *audit)
     uint64_t patience = patience_ms(audit);
 
     audit->stats.rounds++;
-    for (unsigned i = 0; i < audit->n_houses; i++)
-        for (unsigned j = 0; j < audit->houses[i]->watch.n_items; j++) {
-            const struct mr_sighting *sighting = &audit->houses[i]->watch.items[j];
+    for (unsigned i = 0; i < audit->n_watches; i++)
+        for (unsigned j = 0; j < audit->watches[i].n_items; j++) {
+            const struct mr_sighting *sighting = &audit->watches[i].items[j];
             uint64_t still = still_ms(audit, sighting);
 
             if (still < patience || mr_reaper_busy_with(audit->reaper, sighting->worker))
@@ -158,10 +147,9 @@ static void on_scores(void *arg, enum mr_code code, const redisReply *reply)
 
     audit->scores_owed--;
     if (!audit->stopped && code == MR_OK && reply->type == REDIS_REPLY_ARRAY)
-        mr_watch_update(&audit->houses[question->queue]->watch, reply, mr_clock_ms());
+        mr_watch_update(&audit->watches[question->queue], reply, mr_clock_ms());
     else if (!audit->stopped)
-        mr_watch_fini(
-            &audit->houses[question->queue]->watch); /* not seen is not standing still */
+        mr_watch_fini(&audit->watches[question->queue]); /* not seen is not standing still */
     if (!audit->stopped && audit->scores_owed == 0)
         judge_scores(audit);
     drop(question);
@@ -173,129 +161,13 @@ static void look_at_scores(struct mr_audit *audit)
     if (audit->scores_owed > 0)
         return;
     audit->scores_asked_at_ms = mr_clock_ms();
-    for (unsigned i = 0; i < audit->n_houses; i++) {
-        struct question *question = new_question(audit, i, "");
+    for (unsigned i = 0; i < audit->n_watches; i++) {
+        struct question *question = new_question(audit, i);
 
         if (mr_store_workers(audit->store, &audit->queues->items[i]->keys, on_scores,
                              question) == MR_OK)
             audit->scores_owed++;
         else
-            drop(question);
-    }
-}
-
-/* ---- reaped names: a late command or a Redis that went back in time may have put a list there ---- */
-
-static void on_reaped_leases(void *arg, enum mr_code code, const redisReply *reply)
-{
-    struct question *question = arg;
-    struct mr_audit *audit = question->audit;
-
-    if (is_count(question, code, reply) && reply->integer > 0) {
-        audit->stats.lists_found += (uint64_t)reply->integer;
-        mr_log_warn("audit.leases", "worker=%s queue=%s lists=%lld", question->worker,
-                    queue_of(question)->keys.name, reply->integer);
-        mr_reaper_stranger(audit->reaper, queue_of(question), question->worker, NULL);
-    }
-    drop(question);
-}
-
-/* What a wake name held had not begun: it has gone back already, and costs nobody an attempt. */
-static void on_reaped_wakes(void *arg, enum mr_code code, const redisReply *reply)
-{
-    struct question *question = arg;
-
-    if (is_count(question, code, reply) && reply->integer > 0) {
-        question->audit->stats.lists_found++;
-        mr_log_warn("audit.wakes", "worker=%s queue=%s back=%lld", question->worker,
-                    queue_of(question)->keys.name, reply->integer);
-    }
-    drop(question);
-}
-
-typedef size_t name_key_fn(const struct mr_queue_keys *keys, const char *worker, unsigned k,
-                           char *out, size_t size);
-
-/* Names k..k+n-1 of one worker as keys; free with free(). */
-static const char **spell_names(const struct question *question, name_key_fn *spell, unsigned k,
-                                unsigned n)
-{
-    char *memory = mr_zalloc(n * (sizeof(char *) + MR_KEY_MAX));
-    const char **names = (const char **)(void *)memory;
-    char *text = memory + n * sizeof(char *);
-
-    for (unsigned i = 0; i < n; i++, text += MR_KEY_MAX) {
-        spell(&queue_of(question)->keys, question->worker, k + i, text, MR_KEY_MAX);
-        names[i] = text;
-    }
-    return names;
-}
-
-static void ask_leases(struct mr_audit *audit, unsigned queue, const char *worker, unsigned k,
-                       unsigned n)
-{
-    struct question *question = new_question(audit, queue, worker);
-    const char **names = spell_names(question, mr_key_lease, k, n);
-
-    if (mr_store_exists(audit->store, names, n, on_reaped_leases, question) != MR_OK)
-        drop(question);
-    free(names);
-}
-
-/* Closed wake names are strings, which EXISTS counts too; REAPLIST moves lists only and writes nothing where there is none. */
-static void ask_wakes(struct mr_audit *audit, unsigned queue, const char *worker)
-{
-    struct question *question = new_question(audit, queue, worker);
-    const char **names = spell_names(question, mr_key_wake, 0, MR_WAKES);
-
-    if (mr_store_reap_lists(audit->store, &queue_of(question)->keys, names, MR_WAKES,
-                            on_reaped_wakes, question) != MR_OK)
-        drop(question);
-    free(names);
-}
-
-static void look_under(struct mr_audit *audit, unsigned queue, const char *worker)
-{
-    unsigned n_names = mr_worker_names(worker);
-
-    if (n_names == 0 || mr_reaper_busy_with(audit->reaper, worker))
-        return;
-    for (unsigned k = 0; k < n_names; k += NAMES_A_CALL)
-        ask_leases(audit, queue, worker, k,
-                   n_names - k < NAMES_A_CALL ? n_names - k : NAMES_A_CALL);
-    ask_wakes(audit, queue, worker);
-}
-
-/* The answer is sorted by time: the newest at every look, the rest in turn, so that a day of replaced workers costs no more. */
-static void look_under_all(struct mr_audit *audit, unsigned queue, const redisReply *reply)
-{
-    struct house *house = audit->houses[queue];
-    unsigned n = (unsigned)(reply->elements / 2);
-    unsigned n_old = n > NEWEST_REAPED ? n - NEWEST_REAPED : 0;
-
-    for (unsigned i = n_old; i < n; i++)
-        look_under(audit, queue, reply->element[2 * (size_t)i]->str);
-    for (unsigned i = 0; i < NEWEST_REAPED && i < n_old; i++)
-        look_under(audit, queue,
-                   reply->element[2 * (size_t)(house->next_reaped++ % n_old)]->str);
-}
-
-static void on_reaped(void *arg, enum mr_code code, const redisReply *reply)
-{
-    struct question *question = arg;
-
-    if (!question->audit->stopped && code == MR_OK && reply->type == REDIS_REPLY_ARRAY)
-        look_under_all(question->audit, question->queue, reply);
-    drop(question);
-}
-
-static void look_at_reaped(struct mr_audit *audit)
-{
-    for (unsigned i = 0; i < audit->n_houses; i++) {
-        struct question *question = new_question(audit, i, "");
-
-        if (mr_store_reaped(audit->store, &audit->queues->items[i]->keys, on_reaped,
-                            question) != MR_OK)
             drop(question);
     }
 }
@@ -321,7 +193,7 @@ static void on_expired(void *arg, enum mr_code code, const redisReply *reply)
 static void expire_dead(struct mr_audit *audit, unsigned queue)
 {
     uint64_t keep_ms = audit->config->dead.keep_ms, now_ms = mr_clock_wall_ms();
-    struct question *question = new_question(audit, queue, "");
+    struct question *question = new_question(audit, queue);
 
     if (keep_ms == 0 || keep_ms >= now_ms ||
         mr_store_dead_expire(audit->store, &queue_of(question)->keys, now_ms - keep_ms,
@@ -332,7 +204,7 @@ static void expire_dead(struct mr_audit *audit, unsigned queue)
 void mr_audit_tidy(struct mr_audit *audit)
 {
     know_queues(audit);
-    for (unsigned i = 0; i < audit->n_houses; i++) {
+    for (unsigned i = 0; i < audit->n_watches; i++) {
         expire_dead(audit, i);
         mr_store_forget_reaped(audit->store, &audit->queues->items[i]->keys, REAPED_KEEP_MS,
                                NULL, NULL);
@@ -373,7 +245,7 @@ static void on_lock(void *arg, enum mr_code code, const redisReply *reply)
 /* One dispatcher of the fleet an hour: the lock is never let go, it runs out. */
 static void try_scan(struct mr_audit *audit)
 {
-    struct question *question = new_question(audit, 0, "");
+    struct question *question = new_question(audit, 0);
     char key[MR_KEY_MAX], seconds[16];
 
     mr_key_fleet(mr_store_prefix(audit->store), "scan", key, sizeof(key));
@@ -389,7 +261,7 @@ static void try_scan(struct mr_audit *audit)
 void mr_audit_look(struct mr_audit *audit)
 {
     know_queues(audit);
-    look_at_reaped(audit);
+    mr_leftovers_look(audit->leftovers);
     mr_kin_look(audit->kin);
 }
 
@@ -421,6 +293,7 @@ enum mr_code mr_audit_new(uv_loop_t *loop, struct mr_store *store, struct mr_que
                                .store = store,
                                .queues = queues,
                                .kin = mr_kin_new(store, queues, children),
+                               .leftovers = mr_leftovers_new(store, queues, reaper),
                                .renew = renew,
                                .reaper = reaper,
                                .config = config,
@@ -445,6 +318,7 @@ struct mr_audit_stats mr_audit_stats(const struct mr_audit *audit)
 {
     struct mr_audit_stats stats = audit->stats;
 
+    stats.lists_found += mr_leftovers_found(audit->leftovers);
     stats.strangers_found += mr_kin_found(audit->kin);
     return stats;
 }
@@ -470,6 +344,7 @@ void mr_audit_stop(struct mr_audit *audit, void (*on_stopped)(void *arg), void *
     audit->arg = arg;
     if (audit->scan)
         mr_scan_stop(audit->scan);
+    mr_leftovers_stop(audit->leftovers);
     mr_kin_stop(audit->kin);
     uv_close((uv_handle_t *)&audit->tick, on_tick_closed);
 }

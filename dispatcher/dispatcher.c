@@ -46,9 +46,7 @@ void mr_dispatcher_on_redis_up(void *arg)
     mr_log_info("redis.up", "address=%s", mr_link_address(mr_store_link(d->store)));
     mr_settings_ask(d);
     mr_reaper_resume(d->reaper);
-    mr_fleet_resume(d->fleet);
-    for (unsigned p = 0; p < d->n_pools; p++)
-        mr_pool_look(d->pools[p], mr_clock_ms(), true);
+    mr_fleet_resume(d->fleet); /* it clears the pools to start */
 }
 
 void mr_dispatcher_on_redis_lost(void *arg, const struct mr_err *why)

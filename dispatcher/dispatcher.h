@@ -42,7 +42,7 @@ struct mr_dispatcher {
     struct mr_http *http;
     uint64_t started_at_ms; /* unix */
     bool redis_up, draining;
-    bool shares_known; /* the fleet has answered once: workers may be started */
+    bool cleared; /* no other version's data stands in this Redis: workers may be started */
     uint64_t redis_reconnects;
     enum mr_durability durability;
     char redis_version[32], maxmemory_policy[32];

@@ -278,17 +278,36 @@ static void refuse_schema(struct mr_fleet *fleet, const char *found)
     fleet->events.on_schema_mismatch(fleet->events.arg, &err);
 }
 
+/*
+ * Nothing there: SET was refused, as a full Redis does. Nobody's data is no other version's, so that one can be drained;
+ * the next beat tries to write again.
+ */
+static void take_schema(struct mr_fleet *fleet, enum mr_code code, const redisReply *reply)
+{
+    bool absent = code == MR_OK && reply->type == REDIS_REPLY_NIL;
+
+    fleet->schema_known =
+        code == MR_OK && reply->type == REDIS_REPLY_STRING && strcmp(reply->str, SCHEMA) == 0;
+    if (fleet->schema_known || absent) {
+        if (fleet->events.on_cleared)
+            fleet->events.on_cleared(fleet->events.arg);
+        beat(fleet);
+    } else if (code == MR_OK && reply->type == REDIS_REPLY_STRING) {
+        refuse_schema(fleet, reply->str);
+    } else if (code == MR_EFENCED) {
+        refuse_schema(fleet, "is no string");
+    } else {
+        mr_log_warn("fleet.schema_unread", "code=%s hint=%s", mr_code_name(code),
+                    "no worker is started before");
+    }
+}
+
 static void on_schema(void *arg, enum mr_code code, const redisReply *reply)
 {
     struct mr_fleet *fleet = arg;
 
-    if (!fleet->stopped && code == MR_OK && reply->type == REDIS_REPLY_STRING) {
-        fleet->schema_known = strcmp(reply->str, SCHEMA) == 0;
-        if (fleet->schema_known)
-            beat(fleet);
-        else
-            refuse_schema(fleet, reply->str);
-    }
+    if (!fleet->stopped)
+        take_schema(fleet, code, reply);
     let_go(fleet);
 }
 

@@ -14,6 +14,8 @@ struct mr_fleet;
 struct mr_fleet_events {
     /* This dispatcher's share of the pool changed (also once after the first answer). Shares follow from the sorted list of the living: no leader. */
     void (*on_share)(void *arg, const char *pool, unsigned processes);
+    /* What stands in this Redis is of our version, or nobody's: workers may be started. Again after every outage. */
+    void (*on_cleared)(void *arg);
     void (*on_schema_mismatch)(
         void *arg, const struct mr_err *why); /* another version's data stands in this Redis */
     void *arg;
@@ -26,7 +28,7 @@ enum mr_code mr_fleet_new(uv_loop_t *loop, struct mr_store *store, struct mr_que
 void mr_fleet_start(
     struct mr_fleet *
         fleet); /* heartbeat every 2 s on Redis' clock; a dispatcher silent for 10 s is not counted */
-/* The store is ready again: beats now rather than at the next tick. Before its first answer nothing may be started. */
+/* The store is ready again: beats now rather than at the next tick. Before on_cleared nothing may be started. */
 void mr_fleet_resume(struct mr_fleet *fleet);
 void mr_fleet_set_config(struct mr_fleet *fleet, const struct mr_config *config);
 /* Writes a new wanted total (absolute, or a change when relative), answers with the total and our share. */

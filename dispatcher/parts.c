@@ -117,15 +117,21 @@ static void stop_audit(struct mr_dispatcher *d)
 
 static void on_share(void *arg, const char *pool_name, unsigned processes)
 {
-    struct mr_dispatcher *d = arg;
-    struct mr_pool *pool = mr_dispatcher_pool(d, pool_name);
+    struct mr_pool *pool = mr_dispatcher_pool(arg, pool_name);
 
-    d->shares_known = true;
     if (!pool || pool->removed)
         return;
     pool->shared = true;
     mr_pool_set_wanted(pool, processes);
-    mr_pool_look(pool, mr_clock_ms(), true); /* its slots may have waited for this */
+}
+
+static void on_cleared(void *arg)
+{
+    struct mr_dispatcher *d = arg;
+
+    d->cleared = true;
+    for (unsigned p = 0; p < d->n_pools; p++)
+        mr_pool_look(d->pools[p], mr_clock_ms(), false);
 }
 
 /* Two versions must not write what the other cannot read: this one steps back. */
@@ -140,7 +146,7 @@ static void on_schema_mismatch(void *arg, const struct mr_err *why)
 
 static enum mr_code start_fleet(struct mr_dispatcher *d, struct mr_err *err)
 {
-    struct mr_fleet_events events = {on_share, on_schema_mismatch, d};
+    struct mr_fleet_events events = {on_share, on_cleared, on_schema_mismatch, d};
 
     if (mr_fleet_new(d->loop, d->store, &d->queues, d->config, &events, &d->fleet) != MR_OK)
         return mr_fail(err, MR_EIO, "the fleet's heartbeat did not start");

@@ -63,10 +63,10 @@ static unsigned free_number(const struct mr_pool *pool)
     }
 }
 
-/* Not before the fleet has spoken: another version's data may stand in this Redis, and other hosts may do the work. */
+/* Another version's data may stand in this Redis: the fleet finds out first. */
 static bool may_start(const struct mr_pool *pool)
 {
-    return pool->dispatcher->shares_known && mr_store_is_ready(pool->dispatcher->store);
+    return pool->dispatcher->cleared && mr_store_is_ready(pool->dispatcher->store);
 }
 
 static void add(struct mr_pool *pool)

@@ -10,7 +10,7 @@ enum { FLEETS = 3 };
 struct view {
     struct mr_fleet *fleet;
     int high, low; /* as last told; -1 before */
-    unsigned mismatches;
+    unsigned mismatches, cleared;
     struct mr_err why;
 };
 
@@ -28,6 +28,13 @@ static void on_share(void *arg, const char *pool, unsigned processes)
     struct view *view = arg;
 
     *(strcmp(pool, "high") == 0 ? &view->high : &view->low) = (int)processes;
+}
+
+static void on_cleared(void *arg)
+{
+    struct view *view = arg;
+
+    view->cleared++;
 }
 
 static void on_mismatch(void *arg, const struct mr_err *why)
@@ -54,7 +61,7 @@ static void set_up(void)
 static struct view *join(int i, const struct mr_config *config)
 {
     struct view *view = &t.views[i];
-    const struct mr_fleet_events events = {on_share, on_mismatch, view};
+    const struct mr_fleet_events events = {on_share, on_cleared, on_mismatch, view};
 
     *view = (struct view){.high = -1, .low = -1};
     ck_assert_int_eq(
@@ -267,7 +274,22 @@ START_TEST(the_data_of_another_version_is_left_alone)
     mr_house_until(&t.house, one->mismatches == 1);
     ck_assert_ptr_nonnull(strstr(one->why.text, "schema 2"));
     ck_assert_int_eq(one->high, -1);
+    ck_assert_uint_eq(one->cleared, 0);
     ck_assert_int_eq(mr_redis_int(&t.house.redis, "EXISTS millrace:dispatchers"), 0);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_full_redis_without_a_version_is_cleared_all_the_same)
+{
+    set_up();
+    mr_redis_do(&t.house.redis, "CONFIG SET maxmemory 1");
+    struct view *one = join(0, &t.config);
+    mr_house_until(&t.house, one->cleared > 0 && one->high == 3);
+    ck_assert_int_eq(mr_redis_int(&t.house.redis, "EXISTS millrace:schema"), 0);
+
+    mr_redis_do(&t.house.redis, "CONFIG SET maxmemory 0");
+    mr_house_until(&t.house, mr_redis_int(&t.house.redis, "EXISTS millrace:schema") == 1);
     tear_down();
 }
 END_TEST
@@ -298,6 +320,7 @@ int main(void)
         {a_reload_tells_the_shares_of_new_pools,                       0                },
         {queues_anybody_used_are_known,                                0                },
         {the_data_of_another_version_is_left_alone,                    0                },
+        {a_full_redis_without_a_version_is_cleared_all_the_same,       0                },
         {the_first_one_notes_the_version,                              0                },
     };
 

@@ -148,23 +148,9 @@ bool mr_lease_try_free(struct mr_lease *lease)
     return true;
 }
 
-void mr_lease_cut(struct mr_lease *lease, unsigned n)
+unsigned mr_lease_listed(const struct mr_lease *lease)
 {
-    assert(n <= lease->n);
-    for (unsigned i = n; i < lease->n; i++) {
-        struct mr_item *item = &lease->items[i];
-
-        lease->count[item->state]--;
-        if (item->state == MR_ITEM_SCRIPT && !item->settled)
-            lease->n_unsettled_scripts--;
-        if (waits(item->state))
-            lease->source->n_fetched--;
-    }
-    lease->n = n;
-    if (lease->next > n)
-        lease->next = n;
-    if (lease->read > n)
-        lease->read = n;
+    return lease->n - (lease->back_done ? lease->count[MR_ITEM_BACK] : 0);
 }
 
 void mr_lease_key(const struct mr_lease *lease, char *out)

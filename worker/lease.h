@@ -65,8 +65,11 @@ struct mr_lease {
     bool waiting;           /* a waiter's: what it holds is the waiter's to find out */
     bool reading;           /* a further step is on its way */
     bool back_sent;         /* a BACK is on its way */
-    bool syncing;           /* a SYNC of it is on its way, */
-    unsigned sync_round;    /* of this round; 0: alone */
+    bool back_done; /* it was answered: the places on their way back have left the list */
+    bool
+        foreign; /* another batch stands under its name: that one goes back when nothing of ours runs */
+    bool syncing;        /* a SYNC of it is on its way, */
+    unsigned sync_round; /* of this round; 0: alone */
     struct mr_chunk *chunks;
     struct mr_item items[];
 };
@@ -99,8 +102,8 @@ void mr_lease_pass_over(struct mr_lease *lease);
 void mr_lease_lose(struct mr_lease *lease);
 /* Ends it when nothing of it runs and nothing is owed; its name is free again, or retired. True when it is gone. */
 bool mr_lease_try_free(struct mr_lease *lease);
-/* Cuts it to n places: the others are no longer in Redis. */
-void mr_lease_cut(struct mr_lease *lease, unsigned n);
+/* How many of its places stand in Redis' list, as far as we were told: all but those that went back. */
+unsigned mr_lease_listed(const struct mr_lease *lease);
 /* The name's key, written into out (MR_KEY_MAX bytes). */
 void mr_lease_key(const struct mr_lease *lease, char *out);
 

@@ -47,9 +47,20 @@ void mr_settle_answered(struct mr_lease *lease, const redisReply *reply)
         lease->tainted = true;
 }
 
+/* The batch that stands under its name instead of ours waits for the end of what ours still runs. */
+static bool return_foreign(struct mr_lease *lease)
+{
+    if (!lease->foreign || lease->count[MR_ITEM_RUNNING] > 0)
+        return false;
+    lease->foreign = false;
+    lease->state = MR_LEASE_RETURNING;
+    mr_lease_touch(lease);
+    return true;
+}
+
 void mr_settle_check(struct mr_lease *lease)
 {
-    if (lease->state == MR_LEASE_LOST)
+    if (lease->state == MR_LEASE_LOST && !return_foreign(lease))
         mr_lease_try_free(lease);
 }
 
@@ -160,14 +171,11 @@ static void on_back(void *arg, enum mr_code code, const redisReply *reply)
     mr_settle_answered(lease, reply);
     lease->back_sent = false;
     if (code == MR_OK || code == MR_EFENCED) {
-        unsigned kept = lease->n - lease->count[MR_ITEM_BACK];
-
-        if (lease->state == MR_LEASE_RETURNING || kept == 0)
+        lease->back_done = true;
+        if (lease->state == MR_LEASE_RETURNING || mr_lease_listed(lease) == 0)
             lease->state = MR_LEASE_LOST; /* the list is gone with its last job */
-        else if (lease->state == MR_LEASE_HELD) {
-            mr_lease_cut(lease, kept);
+        else if (lease->state == MR_LEASE_HELD)
             mr_lease_touch(lease);
-        }
     } else if (reply) {
         mr_settle_later(lease);
     }
@@ -223,6 +231,14 @@ static void send_clear(struct mr_item *item, const char *key)
         item->sent = left(item->lease, mr_store_clear(worker->store, key, i, on_cleared, item));
 }
 
+static bool wants_back(const struct mr_lease *lease)
+{
+    if (lease->back_sent)
+        return false;
+    return lease->state == MR_LEASE_RETURNING ||
+           (lease->count[MR_ITEM_BACK] > 0 && !lease->back_done);
+}
+
 static void send_back(struct mr_lease *lease, const char *key)
 {
     unsigned from =
@@ -236,7 +252,8 @@ static void send_back(struct mr_lease *lease, const char *key)
 /* Everything is done, or its script was answered: the list itself may go. Never with a place dropped or on its way back. */
 static bool may_end(const struct mr_lease *lease)
 {
-    return lease->count[MR_ITEM_DONE] + lease->count[MR_ITEM_SCRIPT] == lease->n &&
+    return lease->count[MR_ITEM_DONE] + lease->count[MR_ITEM_SCRIPT] ==
+               mr_lease_listed(lease) &&
            lease->n_unsettled_scripts == 0;
 }
 
@@ -248,8 +265,8 @@ static bool only_dropped_left(const struct mr_lease *lease)
     if (lease->count[MR_ITEM_DROPPED] == 0 || lease->source->worker->page.header->fenced)
         return false;
     for (unsigned i = 0; i < lease->n; i++)
-        n_settled += lease->items[i].settled;
-    return n_settled + lease->count[MR_ITEM_DROPPED] == lease->n;
+        n_settled += lease->items[i].settled && lease->items[i].state != MR_ITEM_BACK;
+    return n_settled + lease->count[MR_ITEM_DROPPED] == mr_lease_listed(lease);
 }
 
 /*
@@ -289,7 +306,7 @@ static void settle(struct mr_lease *lease)
 
     if (lease->state == MR_LEASE_ASKED || lease->state == MR_LEASE_ENDING)
         return;
-    if (lease->state == MR_LEASE_LOST) {
+    if (lease->state == MR_LEASE_LOST && !return_foreign(lease)) {
         mr_lease_try_free(lease);
         return;
     }
@@ -298,8 +315,7 @@ static void settle(struct mr_lease *lease)
         return;
     }
     mr_lease_key(lease, key);
-    if ((lease->count[MR_ITEM_BACK] > 0 || lease->state == MR_LEASE_RETURNING) &&
-        !lease->back_sent)
+    if (wants_back(lease))
         send_back(lease, key);
     if (lease->state == MR_LEASE_RETURNING)
         return;
@@ -344,7 +360,7 @@ void mr_settle_give_back(struct mr_lease *lease)
         return;
     for (unsigned i = lease->next; i < lease->n; i++)
         mr_item_set(&lease->items[i], MR_ITEM_BACK);
-    lease->next = lease->n;
+    lease->next = lease->read = lease->n; /* what was not read need not be */
     mr_list_remove(&lease->ready);
     mr_lease_touch(lease);
 }

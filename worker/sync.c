@@ -8,6 +8,7 @@
 #include "worker/wake.h"
 #include "worker/worker.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,7 @@ static void answered(struct mr_worker *worker, unsigned round)
     if (round == 0 || round != worker->sync_round || --worker->sync_owed > 0)
         return;
     worker->synced = true;
+    snprintf(worker->page.header->redis_run, MR_PAGE_RUN, "%s", mr_store_run(worker->store));
     mr_log_debug("sync.done", "round=%u", round);
     mr_standing_renew_if_needed(worker);
     mr_worker_wake(worker);
@@ -53,13 +55,13 @@ static bool same_bytes(const struct mr_item *item, const redisReply *reply)
 /* An older batch stands under this name: our claim falls, and all of the list goes back. */
 static void drop_claim(struct mr_lease *lease)
 {
+    struct mr_source *source = lease->source;
+
     mr_settle_lost(lease);
-    lease->tainted = true;
-    if (lease->count[MR_ITEM_RUNNING] > 0)
-        return; /* its name is retired when they have ended; the audit gives the list back then */
-    lease->state = MR_LEASE_RETURNING;
+    /* What the page says to be finished here is not what Redis holds here. */
+    mr_recorder_lease_gone(&source->worker->recorder, source->index, lease->k);
+    lease->tainted = lease->foreign = true;
     lease->back_sent = false;
-    mr_lease_touch(lease);
 }
 
 /* Whether the list can be the batch that memory holds: no longer than it, missing no more than a suffix on its way back, equal bytes. */
@@ -104,10 +106,9 @@ static void compare_places(struct mr_lease *lease, const redisReply *list)
             mr_item_settled(
                 item, false); /* Redis went back in time: the same verdict is said again */
     }
-    if (list->elements < lease->n)
-        mr_lease_cut(lease, (unsigned)list->elements);
     mr_lease_pass_over(lease);
     lease->back_sent = false;
+    lease->back_done = list->elements < lease->n; /* only places on their way back may be missing */
     lease->reading = false;
     mr_lease_touch(lease);
 }

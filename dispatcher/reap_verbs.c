@@ -34,12 +34,26 @@ static void take_fence(struct mr_question *question, const redisReply *reply)
 
 const struct mr_verb mr_verb_fence = {send_fence, take_fence};
 
+/*
+ * The page names finished jobs by their addresses alone. Of a Redis that was started anew since, and may have gone back in time,
+ * an address may hold another job: then they are not settled but run again.
+ */
+static bool page_is_of_this_run(const struct mr_reap *reap)
+{
+    const char *ours = mr_store_run(reap->reaper->store);
+    const char *its = reap->child->page.header->redis_run;
+
+    return ours[0] && strncmp(ours, its, MR_PAGE_RUN) == 0;
+}
+
 static unsigned done_places(const struct mr_question *question, unsigned places[MR_PAGE_BATCH])
 {
     struct mr_page_lease *lease =
         mr_page_lease_of(&question->reap->child->page, question->queue, question->k);
     unsigned n = 0;
 
+    if (!page_is_of_this_run(question->reap))
+        return 0;
     for (unsigned i = 0; i < MR_PAGE_BATCH; i++)
         if ((atomic_load(&lease->done[i / 64]) >> (i % 64)) & 1)
             places[n++] = i;

@@ -16,12 +16,13 @@
 #include <stdint.h>
 
 #define MR_PAGE_MAGIC 0x6d696c6c72616365ull /* "millrace" */
-#define MR_PAGE_VERSION 1u
+#define MR_PAGE_VERSION 2u
 #define MR_PAGE_JOBS 64    /* job names counted apart; row 0 is "other" */
 #define MR_PAGE_VERDICTS 4 /* done, retry, release, dead: the order of mr_page_verdict */
 #define MR_PAGE_RING 256
 #define MR_PAGE_COUNTERS 32
 #define MR_PAGE_NAME 64
+#define MR_PAGE_RUN 48
 #define MR_PAGE_BATCH 128 /* places of one lease, at most */
 #define MR_PAGE_NOBODY UINT32_MAX
 
@@ -94,6 +95,8 @@ struct mr_page_header {
     _Atomic uint64_t fetched, started, finished, lease_lost, late_settles, empty_fetches, wakes;
     _Atomic uint64_t redis_reconnects;
     _Atomic uint32_t redis_up;
+    /* The run of Redis that the leases below were compared with last: of another one their names may hold older batches. */
+    char redis_run[MR_PAGE_RUN];
     _Atomic uint32_t n_jobs;
     char job_names[MR_PAGE_JOBS][MR_PAGE_NAME];
     char counter_names[MR_PAGE_COUNTERS][MR_PAGE_NAME];

@@ -53,6 +53,21 @@ static void on_role(void *arg, const redisReply *reply)
     }
 }
 
+/* A server that will not say has no run: whoever asks for it has to do without. */
+static void on_info(void *arg, const redisReply *reply)
+{
+    struct mr_store *store = arg;
+
+    if (!reply || store->stopping)
+        return;
+    const char *run = reply->type == REDIS_REPLY_STRING ? strstr(reply->str, "run_id:") : NULL;
+    if (run) {
+        run += strlen("run_id:");
+        snprintf(store->run, sizeof(store->run), "%.*s", (int)strcspn(run, "\r\n"), run);
+    }
+    on_step_done(store);
+}
+
 static void on_loaded(void *arg, const redisReply *reply)
 {
     struct mr_store *store = arg;
@@ -69,9 +84,12 @@ static void on_up(void *arg)
 {
     struct mr_store *store = arg;
     const char *role[] = {"ROLE"};
+    const char *info[] = {"INFO", "server"};
 
-    store->n_setup = 1 + MR_SCRIPTS;
+    store->run[0] = '\0';
+    store->n_setup = 2 + MR_SCRIPTS;
     mr_link_command(store->link, on_role, store, 1, role, NULL);
+    mr_link_command(store->link, on_info, store, 2, info, NULL);
     for (enum mr_script script = 0; script < MR_SCRIPTS; script++) {
         const char *load[] = {"SCRIPT", "LOAD", mr_script_row(script)->source};
 
@@ -156,6 +174,11 @@ struct mr_link *mr_store_link(struct mr_store *store)
 const char *mr_store_prefix(const struct mr_store *store)
 {
     return store->prefix;
+}
+
+const char *mr_store_run(const struct mr_store *store)
+{
+    return store->run;
 }
 
 enum mr_code mr_store_command(struct mr_store *store, mr_answer_fn *fn, void *arg, int argc,

@@ -52,6 +52,12 @@ bool mr_store_is_ready(const struct mr_store *store);
 /* A borrow, for what concerns the connection alone: flush, drop, client id, address. */
 struct mr_link *mr_store_link(struct mr_store *store);
 const char *mr_store_prefix(const struct mr_store *store);
+/*
+ * The run of the server that answers: another name after each restart and failover, so that where it differs Redis may have
+ * gone back in time. "" where the server does not say (an ACL without INFO). At most MR_RUN_MAX bytes.
+ */
+#define MR_RUN_MAX 48
+const char *mr_store_run(const struct mr_store *store);
 
 /* Any plain command. */
 enum mr_code mr_store_command(struct mr_store *store, mr_answer_fn *fn, void *arg, int argc,

@@ -14,6 +14,7 @@ struct mr_store {
     char *prefix;
     bool ready; /* every script is loaded on this connection */
     bool stopping;
+    char run[MR_RUN_MAX]; /* of the server of this connection */
     unsigned n_setup; /* answers owed until ready */
     struct mr_call *spare;
     void (*on_stopped)(void *arg);

@@ -73,6 +73,7 @@ static void make_child(void)
                                             (const char *const *)queues, &t.child.page, NULL),
                      MR_OK);
     atomic_store(&t.child.page.header->state, MR_WORKER_SERVING);
+    memcpy(t.child.page.header->redis_run, mr_store_run(t.house.store), MR_PAGE_RUN);
     mr_redis_int(&t.house.redis, "ZADD " Q ":workers 1 %s", t.child.worker);
 }
 

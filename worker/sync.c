@@ -108,7 +108,8 @@ static void compare_places(struct mr_lease *lease, const redisReply *list)
     }
     mr_lease_pass_over(lease);
     lease->back_sent = false;
-    lease->back_done = list->elements < lease->n; /* only places on their way back may be missing */
+    lease->back_done =
+        list->elements < lease->n; /* only places on their way back may be missing */
     lease->reading = false;
     mr_lease_touch(lease);
 }

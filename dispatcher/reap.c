@@ -14,7 +14,8 @@ enum {
     KILL_POLL_MS = 5,
     KILL_WAIT_MS = 2000,
     ASK_AGAIN_MS = 500,
-    LOOK_AGAIN_MS = (MR_WAIT_S + 1) * 1000
+    LOOK_AGAIN_MS = (MR_WAIT_S + 1) * 1000,
+    FAULTS_MAX = 6 /* in a row, ASK_AGAIN_MS apart */
 };
 
 /* ---- memory ---- */
@@ -111,6 +112,20 @@ static void end_turn(struct mr_reap *reap, enum mr_code code)
     advance(reap);
 }
 
+/*
+ * One broken key must not keep the worker's other queues from getting their jobs back. What stays behind here the
+ * audit finds, when a person has mended it.
+ */
+static void give_up(struct mr_question *question)
+{
+    const struct mr_reap *reap = question->reap;
+
+    question->answered = true;
+    mr_log_error("reaper.gave_up", "worker=%s queue=%s advice=%s", reap->worker,
+                 reap->queues[question->queue]->keys.name,
+                 "a key of this queue has a wrong type, or Redis refuses us: see its ACL");
+}
+
 void mr_reap_on_answer(void *arg, enum mr_code code, const redisReply *reply)
 {
     struct mr_question *question = arg;
@@ -126,6 +141,8 @@ void mr_reap_on_answer(void *arg, enum mr_code code, const redisReply *reply)
         question->answered = true;
         question->verb->take(question, code == MR_OK ? reply : NULL);
     }
+    if (code == MR_EFAULT && ++question->faults == FAULTS_MAX)
+        give_up(question);
     if (reap->owed == 0)
         end_turn(reap, code);
 }

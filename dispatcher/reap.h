@@ -61,6 +61,7 @@ struct mr_question {
     unsigned queue; /* of reap->queues */
     unsigned k, n;  /* a lease name, or n of them from k on */
     bool answered;
+    unsigned faults; /* answers that a person must do something about */
 };
 
 struct mr_reap {

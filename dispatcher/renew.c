@@ -21,6 +21,7 @@ struct mr_renew {
     struct mr_list registrations;
     struct round *round;                        /* NULL: every answer of the last one is in */
     uint64_t trusted_since_ms, last_success_ms; /* monotonic; when that write was sent */
+    bool complained;                            /* of a renewal that failed */
     bool stopped;                               /* answers still owed change nothing any more */
     void (*on_stopped)(void *arg);
     void *arg;
@@ -46,7 +47,8 @@ struct round {
     struct renewed *workers;
     unsigned n_workers;
     unsigned owed;           /* answers */
-    bool confirmed, refused; /* some write succeeded; some write did not */
+    bool confirmed, refused; /* some write succeeded; writes do not work */
+    bool failed;             /* some queue did not answer as it should */
 };
 
 /* One RENEW of a round: which of its workers it named. */
@@ -148,11 +150,21 @@ static void end_round(struct round *round)
 
     if (renew->round == round)
         renew->round = NULL;
+    if (!round->failed)
+        renew->complained = false;
     if (round->confirmed && !round->refused)
         extend_trust(renew, round->sent_at_ms);
     free(round->workers);
     free(round);
     let_go(renew);
+}
+
+/* Once, until a round has gone well again. */
+static void complain(struct mr_renew *renew, const struct mr_queue *queue, enum mr_code code)
+{
+    if (!renew->complained)
+        mr_log_warn("renew.failed", "queue=%s code=%s", queue->keys.name, mr_code_name(code));
+    renew->complained = true;
 }
 
 static void on_renewed(void *arg, enum mr_code code, const redisReply *reply)
@@ -165,11 +177,11 @@ static void on_renewed(void *arg, enum mr_code code, const redisReply *reply)
     } else if (code == MR_OK && reply->type == REDIS_REPLY_ARRAY) {
         round->confirmed = true;
         take_missing(call, reply);
-    } else if (code != MR_EFENCED) {
+    } else {
         /* A key of a wrong type spoils its own queue; anything else says that writes do not work. */
-        round->refused = true;
-        mr_log_warn("renew.failed", "queue=%s code=%s", call->queue->keys.name,
-                    mr_code_name(code));
+        round->refused = round->refused || code != MR_EFAULT;
+        round->failed = true;
+        complain(round->renew, call->queue, code);
     }
     free(call->named);
     free(call);

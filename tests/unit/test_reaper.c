@@ -494,6 +494,20 @@ START_TEST(two_reapers_leave_every_job_once)
 }
 END_TEST
 
+START_TEST(a_broken_key_does_not_keep_jobs_from_coming_back)
+{
+    set_up(durable);
+    t.child.status = 0;
+    lease(0, 1, 2, 0);
+    mr_redis_do(&t.house.redis, "DEL " Q ":workers");
+    mr_redis_do(&t.house.redis, "SET " Q ":workers nonsense");
+    reap();
+    assert_ready(2, (const int[]){1, 2});
+    assert_no_lease();
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_reap_ends_although_the_script_cache_is_emptied)
 {
     set_up(durable);
@@ -663,6 +677,7 @@ int main(void)
         {crash_between_steps_is_repeated,                         12},
         {a_reap_goes_on_through_an_outage,                        6 },
         {two_reapers_leave_every_job_once,                        0 },
+        {a_broken_key_does_not_keep_jobs_from_coming_back,        0 },
         {a_reap_ends_although_the_script_cache_is_emptied,        0 },
         {an_own_child_is_reclaimed_at_once,                       0 },
         {each_job_of_a_vanished_host_costs_an_attempt,            0 },

@@ -290,6 +290,19 @@ START_TEST(a_full_redis_renews)
 }
 END_TEST
 
+START_TEST(a_key_of_a_wrong_type_spoils_only_its_own_queue)
+{
+    set_up();
+    register_child(&t.child[0]);
+    mr_redis_do(&t.house.redis, "DEL queues:low:workers");
+    mr_redis_do(&t.house.redis, "SET queues:low:workers nonsense");
+    mr_renew_start(t.renew);
+    mr_house_until(&t.house, mr_renew_trusted_since_ms(t.renew) > 0);
+    ck_assert_int_gt(deadline(&t.child[0], "high"), 0);
+    tear_down();
+}
+END_TEST
+
 int main(void)
 {
     const struct mr_test tests[] = {
@@ -304,6 +317,7 @@ int main(void)
         {nothing_is_trusted_before_the_first_renewal,             0                   },
         {an_outage_begins_trust_anew,                             0                   },
         {an_empty_renewal_proves_that_writes_work,                0                   },
+        {a_key_of_a_wrong_type_spoils_only_its_own_queue,         0                   },
         {a_full_redis_renews,                                     0                   },
     };
 

@@ -77,15 +77,15 @@ static bool bit(_Atomic uint64_t words[2], uint32_t index)
 /* A place that holds a job whose verdict does not stand yet. Nothing in it is believed. */
 static bool is_running(const struct mr_page *page, uint32_t number)
 {
-    if (number >= page->header->shape.n_places)
+    if (number >= page->shape.n_places)
         return false;
     const struct mr_page_place *place = &page->places[number];
     uint32_t state = atomic_load(&place->state);
 
     if (state != MR_PLACE_PARSING && state != MR_PLACE_RUNNING)
         return false;
-    if (place->queue >= page->header->shape.n_queues ||
-        place->k >= page->header->shape.n_names || place->index >= MR_PAGE_BATCH)
+    if (place->queue >= page->shape.n_queues || place->k >= page->shape.n_names ||
+        place->index >= MR_PAGE_BATCH)
         return false;
     struct mr_page_lease *lease = mr_page_lease_of(page, place->queue, place->k);
     return !bit(lease->done, place->index) && !bit(lease->settling, place->index);
@@ -110,7 +110,7 @@ static void blame(const struct mr_page *page, uint32_t number, enum mr_outcome_k
 static void blame_all_running(const struct mr_page *page, enum mr_outcome_kind outcome,
                               struct mr_blames *out)
 {
-    for (uint32_t i = 0; i < page->header->shape.n_places; i++)
+    for (uint32_t i = 0; i < page->shape.n_places; i++)
         if (is_running(page, i))
             blame(page, i, outcome, out);
 }
@@ -119,7 +119,7 @@ static unsigned count_running(const struct mr_page *page)
 {
     unsigned n = 0;
 
-    for (uint32_t i = 0; i < page->header->shape.n_places; i++)
+    for (uint32_t i = 0; i < page->shape.n_places; i++)
         n += is_running(page, i);
     return n;
 }
@@ -132,7 +132,7 @@ static void blame_the_late(const struct mr_page *page, struct mr_blames *out)
 {
     uint32_t current = atomic_load(&page->current[0]);
 
-    for (uint32_t i = 0; i < page->header->shape.n_places; i++)
+    for (uint32_t i = 0; i < page->shape.n_places; i++)
         if (is_running(page, i) && page->places[i].timed_out)
             blame(page, i, MR_OUTCOME_TIMED_OUT, out);
     if (out->n_items == 0 && atomic_load(&page->header->state) == MR_WORKER_SERVING &&
@@ -168,7 +168,7 @@ static void blame_the_culprit(const struct mr_page *page, const struct mr_death 
 /* A verdict stood and may not have reached Redis: if the place still holds its job, the attempt counts and nothing more. */
 static void add_unanswered(const struct mr_page *page, struct mr_blames *out)
 {
-    const struct mr_page_shape *shape = &page->header->shape;
+    const struct mr_page_shape *shape = &page->shape;
 
     for (uint32_t queue = 0; queue < shape->n_queues; queue++)
         for (uint32_t k = 0; k < shape->n_names; k++) {

@@ -66,7 +66,7 @@ static void drop(struct question *question)
 static bool is_fetching(const struct mr_child *child)
 {
     return child->page.header && !child->dead && child->pid > 0 &&
-           child->page.header->shape.n_queues == child->n_queues &&
+           child->page.shape.n_queues == child->n_queues &&
            atomic_load(&child->page.header->state) == MR_WORKER_SERVING;
 }
 
@@ -95,7 +95,7 @@ static unsigned number_of(const struct mr_child *child, const struct mr_queue *q
 static unsigned list_free(const struct mr_child *child, const struct mr_queue *queue,
                           unsigned **out_k)
 {
-    uint32_t n_names = child->page.header->shape.n_names, number = number_of(child, queue);
+    uint32_t n_names = child->page.shape.n_names, number = number_of(child, queue);
     unsigned n = 0;
 
     *out_k = mr_zalloc_array(n_names + 1, sizeof(**out_k));

@@ -210,7 +210,7 @@ static void enter_settling(struct mr_reap *reap)
 {
     const struct mr_death death = {.status = reap->child->status,
                                    .killed_by_us = reap->child->killed_by_us};
-    const struct mr_page_shape *shape = &reap->child->page.header->shape;
+    const struct mr_page_shape *shape = &reap->child->page.shape;
 
     mr_blame_decide(&reap->child->page, &death, &reap->blames);
     for (unsigned i = 0; i < reap->n_queues; i++)

@@ -34,10 +34,10 @@ void mr_reaper_resume(struct mr_reaper *reaper)
 /* A page that speaks of other queues or names than its worker has is as good as lost. */
 static bool page_is_usable(const struct mr_reap *reap)
 {
-    const struct mr_page_header *header = reap->child->page.header;
+    const struct mr_page *page = &reap->child->page;
 
-    return header && header->shape.n_queues == reap->n_queues &&
-           header->shape.n_names <= reap->n_names;
+    return page->header && page->shape.n_queues == reap->n_queues &&
+           page->shape.n_names <= reap->n_names;
 }
 
 void mr_reaper_child(struct mr_reaper *reaper, struct mr_child *child,

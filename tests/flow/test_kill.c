@@ -60,42 +60,55 @@ static int by_size(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-START_TEST(a_killed_workers_job_runs_again_at_once)
+/* The process that started job-<n> last, as the ledger says. */
+static pid_t runner_of(unsigned n)
+{
+    char line[160], wanted[32];
+    pid_t pid = 0;
+    FILE *ledger = fopen(mill.ledger, "re");
+
+    snprintf(wanted, sizeof(wanted), "s job-%u ", n);
+    while (fgets(line, sizeof(line), ledger))
+        if (strncmp(line, wanted, strlen(wanted)) == 0)
+            pid = atoi(line + strlen(wanted));
+    fclose(ledger);
+    return pid;
+}
+
+static bool is_back(void)
+{
+    return mr_mill_ready(&mill, "main") + mr_mill_delayed(&mill, "main") > 0;
+}
+
+START_TEST(a_killed_workers_job_is_given_back_at_once)
 {
     enum { KILLS = 30 };
-    uint64_t waits_ms[KILLS];
+    uint64_t waits_us[KILLS];
     pid_t workers[MR_PROC_LIST];
     static const char one_at_a_time[] =
         "lease: 10s\ngrace: 5s\n"
         "pools: { main: { queues: [main], processes: 2, concurrency: 1, tries: 0,"
-        " max_crashes: 100, backoff: 1ms..1ms } }\n";
+        " max_crashes: 100, backoff: 200ms..200ms } }\n";
 
     mr_mill_start(&mill, one_at_a_time, NULL);
     mr_mill_dispatch(&mill, 0, 2);
     for (unsigned n = 0; n < KILLS; n++) {
-        int pid = 0;
-        char line[160], wanted[32];
-
-        mr_mill_push_ledger(&mill, "main", n, 60, 0);
+        mr_mill_push_ledger(&mill, "main", n, 200, 0);
         mr_wait_for(mr_mill_noted(&mill, 's', n) == 1, 10000);
-        snprintf(wanted, sizeof(wanted), "s job-%u ", n);
-        FILE *ledger = fopen(mill.ledger, "re");
-        while (fgets(line, sizeof(line), ledger))
-            if (strncmp(line, wanted, strlen(wanted)) == 0)
-                pid = atoi(line + strlen(wanted));
-        fclose(ledger);
-        uint64_t killed_ms = mr_clock_ms();
+        pid_t pid = runner_of(n);
+        uint64_t killed_us = mr_clock_us();
         kill(pid, SIGKILL);
-        mr_wait_for(mr_mill_noted(&mill, 's', n) >= 2, 10000);
-        waits_ms[n] = mr_clock_ms() - killed_ms;
+        mr_wait_for(is_back() || mr_mill_noted(&mill, 's', n) >= 2, 10000);
+        waits_us[n] = mr_clock_us() - killed_us;
+        mr_wait_for(mr_mill_noted(&mill, 'e', n) == 1, 10000);
         mr_wait_for(mr_mill_is_empty(&mill, "main"), 10000);
         mr_wait_for(mr_mill_workers(&mill, 0, workers) == 2, 10000);
     }
-    qsort(waits_ms, KILLS, sizeof(waits_ms[0]), by_size);
+    qsort(waits_us, KILLS, sizeof(waits_us[0]), by_size);
     /* The promise is a p99 below 100 ms; a shared machine gets a generous bound, and people get the figure. */
-    printf("# killed until running again: p50 %d ms, p99 %d ms\n", (int)waits_ms[KILLS / 2],
-           (int)waits_ms[KILLS - 1]);
-    ck_assert_uint_lt(waits_ms[KILLS - 1], 2000);
+    printf("# reclaim, from the kill to the job's being back: p50 %.1f ms, p99 %.1f ms\n",
+           (double)waits_us[KILLS / 2] / 1000, (double)waits_us[KILLS - 1] / 1000);
+    ck_assert_uint_lt(waits_us[KILLS - 1], 2000 * 1000);
     mr_mill_stop(&mill);
 }
 END_TEST
@@ -209,7 +222,7 @@ int main(void)
 {
     const struct mr_test tests[] = {
         {workers_killed_midjob_lose_nothing,                  0},
-        {a_killed_workers_job_runs_again_at_once,             0},
+        {a_killed_workers_job_is_given_back_at_once,          0},
         {a_killed_dispatcher_is_followed_by_another,          0},
         {dispatcher_and_workers_killed_together_lose_nothing, 0},
         {sigterm_under_load_costs_no_attempt,                 0},

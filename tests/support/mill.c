@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 enum { START_MS = 20000, PATH_ROOM = 128 };
@@ -133,7 +134,9 @@ static void check_sanitizers(const struct mr_proc *proc)
 void mr_mill_dismiss(struct mr_mill *mill, unsigned i, uint64_t ms)
 {
     mr_proc_signal(&mill->workers[i], SIGTERM);
-    ck_assert_int_eq(mr_proc_exit_status(&mill->workers[i], ms), 0);
+    int status = mr_proc_exit_status(&mill->workers[i], ms);
+    /* It may have been about to leave by itself: after many lost connections its names run out. */
+    ck_assert_msg(status == 0 || status == EX_TEMPFAIL, "worker %u ended with %d", i, status);
 }
 
 void mr_mill_stop(struct mr_mill *mill)

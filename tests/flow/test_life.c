@@ -1,5 +1,6 @@
 /* Who lives and who is taken for dead: workers that stand still, sleep, do not let go, or have done their share. */
 #include "tests/support/mill.h"
+#include "tests/support/proxy.h"
 #include "tests/support/suite.h"
 #include "tests/support/wait.h"
 
@@ -53,27 +54,58 @@ static pid_t only_worker(void)
     return workers[0];
 }
 
+/* Nothing runs beside a job that has crashed before, so it stays in its lease, unstarted. */
+static const char waits_alone[] = "{\"uuid\":\"job-1\",\"job\":\"ledger.write\",\"crashes\":1}";
+
+static void lease_one_running_and_one_not(void)
+{
+    mr_mill_start(&mill, one_worker, NULL);
+    freeReplyObject(mr_redis_ask(&mill.redis, "SET " Q ":paused 1"));
+    push(0, 1, 700);
+    push_raw(waits_alone);
+    mr_mill_work(&mill, 0, mill.redis.url);
+    freeReplyObject(mr_redis_ask(&mill.redis, "DEL " Q ":paused"));
+    await_started(1);
+    ck_assert_int_eq(mr_mill_ready(&mill, "main"), 0); /* both are leased */
+}
+
 /*
  * It is stopped with a job that it has leased and not started, and its lease ends meanwhile. When it wakes it must not start the job:
  * somebody else has done so.
  */
 START_TEST(a_worker_that_slept_through_its_lease_starts_nothing_more)
 {
-    mr_mill_start(&mill, one_worker, NULL);
-    freeReplyObject(mr_redis_ask(&mill.redis, "SET " Q ":paused 1"));
-    push(0, 1, 700);
-    push_raw("{\"uuid\":\"job-1\",\"job\":\"ledger.write\",\"crashes\":1}"); /* waits alone */
-    mr_mill_work(&mill, 0, mill.redis.url);
-    freeReplyObject(mr_redis_ask(&mill.redis, "DEL " Q ":paused"));
-    await_started(1);
+    lease_one_running_and_one_not();
     mr_proc_signal(&mill.workers[0], SIGSTOP);
-    ck_assert_int_eq(mr_mill_ready(&mill, "main"), 0); /* both are leased */
     mr_mill_dispatch(&mill, 0, 1);
     await_all(2);
     mr_proc_signal(&mill.workers[0], SIGCONT);
     ck_assert_int_eq(mr_proc_exit_status(&mill.workers[0], PATIENCE_MS), 76);
     ck_assert_uint_eq(mr_mill_noted(&mill, 's', 1), 1);
     await_all(2);
+    mr_mill_stop(&mill);
+}
+END_TEST
+
+/*
+ * It is no longer registered and ends what it runs. The other job of that batch is not settled by that: it stays in its lease for
+ * the reaper, and were the batch ended with the job that ran, it would be gone.
+ */
+START_TEST(a_fenced_worker_leaves_what_it_did_not_start_where_it_is)
+{
+    lease_one_running_and_one_not();
+    freeReplyObject(mr_redis_ask(&mill.redis, "DEL " Q ":workers"));
+    ck_assert_int_eq(mr_proc_exit_status(&mill.workers[0], PATIENCE_MS), 76);
+    ck_assert_uint_eq(mr_mill_noted(&mill, 'e', 0), 1);
+    ck_assert_uint_eq(mr_mill_noted(&mill, 's', 1), 0);
+    ck_assert_int_eq(mr_mill_leases(&mill, "main"), 1);
+    redisReply *lease = mr_redis_ask(&mill.redis, "KEYS " Q ":lease:*-*:?");
+    redisReply *places = mr_redis_ask(&mill.redis, "LRANGE %s 0 -1", lease->element[0]->str);
+    ck_assert_uint_eq(places->elements, 2);
+    ck_assert_uint_eq(places->element[0]->len, 0);
+    ck_assert_str_eq(places->element[1]->str, waits_alone);
+    freeReplyObject(places);
+    freeReplyObject(lease);
     mr_mill_stop(&mill);
 }
 END_TEST
@@ -169,6 +201,34 @@ START_TEST(a_job_that_ignores_its_deadline_takes_nobody_with_it)
 }
 END_TEST
 
+/* Released while it still runs, it would run twice at once; so it goes back only when its process has ended. */
+START_TEST(a_job_that_does_not_stop_goes_back_when_its_process_has_ended)
+{
+    static const char deaf[] = "{\"uuid\":\"deaf\",\"job\":\"debug.burn\",\"timeout\":0,"
+                               "\"data\":{\"ms\":600000,\"deaf\":true}}";
+
+    mr_mill_start(&mill, one_worker, NULL);
+    mr_mill_dispatch(&mill, 0, 1);
+    pid_t worker = only_worker();
+    push_raw(deaf);
+    push(0, 1, 60000);
+    await_started(1);
+    mr_proc_signal(&mill.dispatchers[0], SIGTERM);
+    while (mr_proc_alive(worker)) {
+        ck_assert_int_le(mr_mill_ready(&mill, "main"), 1); /* the other one, which heeds */
+        mr_wait_a_moment();
+    }
+    ck_assert_int_eq(mr_proc_exit_status(&mill.dispatchers[0], PATIENCE_MS), 0);
+    ck_assert_int_eq(mr_mill_ready(&mill, "main"), 2);
+    ck_assert_int_eq(mr_mill_leases(&mill, "main") + mr_mill_delayed(&mill, "main"), 0);
+    redisReply *ready = mr_redis_ask(&mill.redis, "LRANGE " Q " 0 -1");
+    for (size_t i = 0; i < 2; i++) /* no attempt was spent */
+        ck_assert_ptr_null(strstr(ready->element[i]->str, "attempts"));
+    freeReplyObject(ready);
+    mr_mill_stop(&mill);
+}
+END_TEST
+
 START_TEST(a_job_on_the_loop_is_cancelled_at_its_deadline)
 {
     mr_mill_start(&mill, one_worker, NULL);
@@ -202,6 +262,47 @@ START_TEST(workers_that_have_done_their_share_are_replaced_and_lose_none)
 }
 END_TEST
 
+/* Redis has not heard of its end when the worker is killed; but its page has. */
+START_TEST(a_job_that_was_finished_before_the_kill_does_not_run_again)
+{
+    struct mr_proxy proxy;
+
+    mr_mill_start(&mill, one_worker, NULL);
+    mr_proxy_start(&proxy, mill.redis.dir, mill.redis.socket);
+    mr_mill_dispatch_at(&mill, 0, 1, proxy.url);
+    mr_proxy_only(&proxy, "millrace-worker");
+    push(0, 4, 500);
+    await_started(4);
+    mr_proxy_hold(&proxy, MR_TO_SERVER);
+    mr_wait_for(mr_mill_count(&mill, 'e', 4).least == 1, PATIENCE_MS);
+    kill(only_worker(), SIGKILL);
+    mr_proxy_pass(&proxy, MR_TO_SERVER);
+    await_all(4);
+    ck_assert_uint_eq(mr_mill_count(&mill, 's', 4).most, 1);
+    mr_mill_stop(&mill);
+    mr_proxy_stop(&proxy);
+}
+END_TEST
+
+/* Laravel pushes a token for each job and its own workers take one; were they left, the list would grow for ever. */
+START_TEST(tokens_of_laravel_do_not_pile_up)
+{
+    enum { JOBS = 100 };
+
+    mr_mill_start(&mill, two_workers, NULL);
+    mr_mill_dispatch(&mill, 0, 2);
+    for (unsigned n = 0; n < JOBS; n++) {
+        mr_mill_push_ledger(&mill, "main", n, 0, n % 5 == 0); /* some come back delayed */
+        freeReplyObject(mr_redis_ask(&mill.redis, "RPUSH " Q ":notify 1"));
+        if (n % 10 == 0)
+            mr_wait_for(mr_mill_ready(&mill, "main") == 0, PATIENCE_MS);
+    }
+    await_all(JOBS);
+    mr_wait_for(mr_redis_int(&mill.redis, "LLEN " Q ":notify") <= 2, PATIENCE_MS);
+    mr_mill_stop(&mill);
+}
+END_TEST
+
 /* The worker lives, so no reaper looks; it does not know the list, so it does not look either: until it is told. */
 START_TEST(a_list_of_nobodys_under_a_living_worker_goes_back)
 {
@@ -223,6 +324,10 @@ int main(void)
 {
     const struct mr_test tests[] = {
         {a_worker_that_slept_through_its_lease_starts_nothing_more,          0},
+        {a_fenced_worker_leaves_what_it_did_not_start_where_it_is,           0},
+        {a_job_that_does_not_stop_goes_back_when_its_process_has_ended,      0},
+        {a_job_that_was_finished_before_the_kill_does_not_run_again,         0},
+        {tokens_of_laravel_do_not_pile_up,                                   0},
         {workers_of_a_stopped_dispatcher_renew_themselves,                   0},
         {a_stopped_worker_is_killed_and_its_jobs_run_again,                  0},
         {a_worker_whose_loop_stands_still_is_killed_and_one_job_is_to_blame, 0},

@@ -187,37 +187,29 @@ long long mr_mill_dead(struct mr_mill *mill, const char *queue)
     return mr_redis_int(&mill->redis, "ZCARD " MR_MILL_PREFIX "queues:%s:dead", queue);
 }
 
-long long mr_mill_leases(struct mr_mill *mill, const char *queue)
+/* Counts places of which kinds; in one step, for a job may be on its way from one to another. */
+static long long count_in_one_step(struct mr_mill *mill, const char *queue, bool leases_alone)
 {
-    redisReply *keys =
-        mr_redis_ask(&mill->redis, "KEYS " MR_MILL_PREFIX "queues:%s:lease:*", queue);
-    long long n = 0;
-
-    for (size_t i = 0; i < keys->elements; i++) {
-        redisReply *type = mr_redis_ask(&mill->redis, "TYPE %s", keys->element[i]->str);
-
-        n += strcmp(type->str, "list") == 0;
-        freeReplyObject(type);
-    }
-    freeReplyObject(keys);
-    return n;
-}
-
-/* One look at all places at once: between two a job may step from one that is not yet counted to one that was. */
-bool mr_mill_is_empty(struct mr_mill *mill, const char *queue)
-{
-    static const char count[] =
-        "#!lua flags=no-writes\n"
-        "local n = redis.call('LLEN', KEYS[1]) + redis.call('ZCARD', KEYS[2])\n"
+    static const char script[] =
+        "local n = 0\n"
         "for _, key in ipairs(redis.call('KEYS', KEYS[1] .. ':lease:*')) do\n"
         "  if redis.call('TYPE', key).ok == 'list' then n = n + 1 end\n"
         "end\n"
-        "return n";
-    char ready[128], delayed[128];
+        "if ARGV[1] == '1' then return n end\n"
+        "return n + redis.call('LLEN', KEYS[1]) + redis.call('ZCARD', KEYS[1] .. ':delayed')\n";
 
-    snprintf(ready, sizeof(ready), MR_MILL_PREFIX "queues:%s", queue);
-    snprintf(delayed, sizeof(delayed), MR_MILL_PREFIX "queues:%s:delayed", queue);
-    return mr_redis_int(&mill->redis, "EVAL %s 2 %s %s", count, ready, delayed) == 0;
+    return mr_redis_int(&mill->redis, "EVAL %s 1 " MR_MILL_PREFIX "queues:%s %d", script, queue,
+                        (int)leases_alone);
+}
+
+long long mr_mill_leases(struct mr_mill *mill, const char *queue)
+{
+    return count_in_one_step(mill, queue, true);
+}
+
+bool mr_mill_is_empty(struct mr_mill *mill, const char *queue)
+{
+    return count_in_one_step(mill, queue, false) == 0;
 }
 
 json_t *mr_mill_only_letter(struct mr_mill *mill, const char *queue)

@@ -171,15 +171,21 @@ static void on_unblocked(void *arg, enum mr_code code, const redisReply *reply)
     mr_worker_again(wait->source->worker, UNBLOCK_AGAIN_MS);
 }
 
-/* No place is free: a job that came now would only go back. The id belongs to this connection alone. */
+/*
+ * No place is free: a job that came now would only go back. The waiter is named by a number that its server gave it; where the
+ * main connection has moved to another server, that number may be a stranger's.
+ */
 static void unblock(struct mr_wait *wait)
 {
+    struct mr_store *main_store = wait->source->worker->store;
     long long id = mr_link_client_id(mr_store_link(wait->store));
 
     if (wait->unblocked || id == 0)
         return;
-    wait->unblocked =
-        mr_store_unblock(wait->source->worker->store, id, on_unblocked, wait) == MR_OK;
+    if (strcmp(mr_store_run(wait->store), mr_store_run(main_store)) != 0)
+        mr_link_drop(mr_store_link(wait->store), "the main connection has another server");
+    else
+        wait->unblocked = mr_store_unblock(main_store, id, on_unblocked, wait) == MR_OK;
 }
 
 void mr_wait_update(struct mr_worker *worker)

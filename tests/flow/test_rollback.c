@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define Q MR_MILL_PREFIX "queues:main"
 
@@ -298,6 +299,82 @@ START_TEST(a_dead_workers_page_is_not_believed_about_an_older_batch)
 }
 END_TEST
 
+/* As many as have numbers like the worker's connections have at the other server. */
+enum { STRANGERS = 60 };
+
+static void block_strangers(struct mr_redis *redis, redisContext *strangers[STRANGERS])
+{
+    for (int i = 0; i < STRANGERS; i++) {
+        int done = 0;
+
+        strangers[i] = redisConnectUnix(redis->socket);
+        redisAppendCommand(strangers[i], "BLPOP strange 0");
+        while (!done)
+            ck_assert_int_eq(redisBufferWrite(strangers[i], &done), REDIS_OK);
+    }
+}
+
+/* How many clients Redis lists with this text. */
+static int clients(struct mr_redis *redis, const char *text)
+{
+    redisReply *list = mr_redis_ask(redis, "CLIENT LIST");
+    int n = 0;
+
+    for (const char *at = list->str; (at = strstr(at, text)) != NULL; at++)
+        n++;
+    freeReplyObject(list);
+    return n;
+}
+
+static void lead_to(const char *link, const char *server)
+{
+    unlink(link);
+    ck_assert_int_eq(symlink(server, link), 0);
+}
+
+/*
+ * The main connection has followed a failover, the waiter's has not. The waiter is known by a number of the old server; at the new one that
+ * is somebody else's connection.
+ */
+START_TEST(a_waiter_is_not_called_off_at_another_server)
+{
+    struct mr_redis promoted;
+    struct mr_proxy network;
+    redisContext *strangers[STRANGERS];
+    char server[128], command[256];
+
+    mr_mill_start(&mill, four_at_once, NULL);
+    snprintf(server, sizeof(server), "%s/server.sock", mill.redis.dir);
+    lead_to(server, mill.redis.socket);
+    mr_proxy_start(&network, mill.redis.dir, server);
+    mr_mill_work(&mill, 0, network.url);
+    mr_wait_for(clients(&mill.redis, "cmd=blmove") == 1, PATIENCE_MS);
+    remember();
+
+    mr_redis_start(&promoted, NULL);
+    mr_redis_kill(&promoted);
+    snprintf(command, sizeof(command), "cp %s/then.rdb %s/dump.rdb", mill.redis.dir,
+             promoted.dir);
+    ck_assert_int_eq(system(command), 0);
+    mr_redis_again(&promoted, NULL);
+    block_strangers(&promoted, strangers);
+    mr_wait_for(clients(&promoted, "flags=bU") == STRANGERS, PATIENCE_MS);
+
+    lead_to(server, promoted.socket);
+    mr_proxy_only(&network, "millrace-worker");
+    mr_proxy_cut(&network);
+    mr_wait_for(clients(&promoted, "name=millrace-worker") == 1, PATIENCE_MS);
+    mr_proc_signal(&mill.workers[0], SIGTERM);
+    ck_assert_int_eq(mr_proc_exit_status(&mill.workers[0], PATIENCE_MS), 0);
+    ck_assert_int_eq(clients(&promoted, "flags=bU"), STRANGERS);
+    for (int i = 0; i < STRANGERS; i++)
+        redisFree(strangers[i]);
+    mr_redis_stop(&promoted);
+    mr_mill_stop(&mill);
+    mr_proxy_stop(&network);
+}
+END_TEST
+
 /* Everything was pushed before Redis first remembered, so all of it must end, whenever Redis goes back. */
 START_TEST(going_back_at_any_moment_loses_nothing)
 {
@@ -339,6 +416,7 @@ int main(void)
         {a_batch_that_reappears_under_a_free_name_is_given_back,     0},
         {a_worker_that_redis_has_never_heard_of_starts_nothing_more, 0},
         {a_dead_workers_page_is_not_believed_about_an_older_batch,   0},
+        {a_waiter_is_not_called_off_at_another_server,               0},
         {going_back_at_any_moment_loses_nothing,                     5},
     };
 

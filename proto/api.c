@@ -149,17 +149,6 @@ void mr_api_escape(const char *text, struct mr_buf *out)
     }
 }
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 bool mr_api_unescape(char *text)
 {
     char *to = text;
@@ -169,8 +158,8 @@ bool mr_api_unescape(char *text)
             *to++ = *at;
             continue;
         }
-        int high = hex(at[1]);
-        int low = high < 0 ? -1 : hex(at[2]);
+        int high = mr_str_hex(at[1]);
+        int low = high < 0 ? -1 : mr_str_hex(at[2]);
         if (low < 0 || high * 16 + low == 0)
             return false;
         *to++ = (char)(high * 16 + low);

@@ -63,17 +63,6 @@ static const char *skip_plain(const char *at, const char *end)
     return at;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* The 16 bits of "\uXXXX" at at, -1 when there is no such escape. */
 static long unit_at(const char *at, const char *end)
 {
@@ -82,7 +71,7 @@ static long unit_at(const char *at, const char *end)
     if (end - at < 6 || at[0] != '\\' || at[1] != 'u')
         return -1;
     for (int i = 2; i < 6; i++) {
-        int digit = hex_digit(at[i]);
+        int digit = mr_str_hex(at[i]);
 
         if (digit < 0)
             return -1;

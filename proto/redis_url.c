@@ -31,14 +31,6 @@ static enum mr_code number(const char *what, struct mr_bytes digits, unsigned ma
     return MR_OK;
 }
 
-static int hex_digit(char c)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *at = c ? strchr(digits, c | 0x20) : NULL;
-
-    return at ? (int)(at - digits) : -1;
-}
-
 /* %41 becomes A. A NUL would cut the text short unseen, so it is refused. */
 static enum mr_code decode(const char *what, struct mr_bytes in, char **out, struct mr_err *err)
 {
@@ -51,8 +43,8 @@ static enum mr_code decode(const char *what, struct mr_bytes in, char **out, str
             *to++ = in.at[i];
             continue;
         }
-        if (i + 2 >= in.len || (high = hex_digit(in.at[i + 1])) < 0 ||
-            (low = hex_digit(in.at[i + 2])) < 0 || high + low == 0) {
+        if (i + 2 >= in.len || (high = mr_str_hex(in.at[i + 1])) < 0 ||
+            (low = mr_str_hex(in.at[i + 2])) < 0 || high + low == 0) {
             free(text);
             return mr_fail(err, MR_EINVAL,
                            "redis url: the %s has a %% that is not followed by two hex digits "

@@ -172,6 +172,17 @@ char *mr_buf_steal(struct mr_buf *buf)
     return bytes;
 }
 
+int mr_str_hex(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
 enum { WORD_MAX = 64 };
 
 static size_t least(size_t a, size_t b)

@@ -37,6 +37,9 @@ void mr_buf_json(struct mr_buf *buf, const char *bytes, size_t len);
 /* Moves the bytes out, NUL-ended, owned by the caller; buf is empty afterwards. */
 char *mr_buf_steal(struct mr_buf *buf);
 
+/* The value of a hexadecimal digit, -1 for any other character. */
+int mr_str_hex(char c);
+
 /* The nearest of the n words for "did you mean", or NULL when none is near (Damerau-Levenshtein <= 1/3 of the length). */
 const char *mr_str_nearest(const char *word, const char *const *words, size_t n);
 

@@ -6,7 +6,7 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 
-SUITES = ("style", "unit", "flow", "chaos", "install")
+SUITES = ("style", "unit", "flow", "chaos")
 BUILDS = (
     # name, environment, meson options
     ("gcc", {"CC": "gcc"}, []),

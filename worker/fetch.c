@@ -90,7 +90,9 @@ static void on_read(void *arg, enum mr_code code, const redisReply *reply)
 
     lease->reading = false;
     mr_settle_answered(lease, reply);
-    if (lease->state == MR_LEASE_HELD && code == MR_OK) {
+    if (lease->state == MR_LEASE_HELD && code == MR_EFENCED) {
+        mr_settle_lost(lease); /* its name holds something that is no list */
+    } else if (lease->state == MR_LEASE_HELD && code == MR_OK) {
         if (reply->elements == 0 && lease->read < lease->n)
             mr_settle_lost(lease); /* it was there when it was counted */
         else

@@ -43,6 +43,21 @@ bool mr_wait_is_quiet(const struct mr_wait *wait)
     return !wait->armed && !wait->lost && !wait->closing;
 }
 
+/* Nothing more of it for so long, or up to twice that: many workers may have been refused at once. */
+static void hold_off(struct mr_wait *wait, uint64_t ms)
+{
+    struct mr_worker *worker = wait->source->worker;
+    uint64_t span_ms = ms + mr_random_below(&worker->random, ms);
+
+    wait->not_before_ms = uv_now(worker->loop) + span_ms;
+    mr_worker_again(worker, span_ms);
+}
+
+static bool is_held_off(const struct mr_wait *wait)
+{
+    return wait->not_before_ms > uv_now(wait->source->worker->loop);
+}
+
 /* ---- what came ---- */
 
 /* The job's bytes arrive first; whether it is ours is said by the script behind. */
@@ -57,11 +72,7 @@ static void on_job(void *arg, enum mr_code code, const redisReply *reply)
         wait->payload = (struct mr_bytes){copy, reply->len};
     } else if (code != MR_OK && reply) {
         /* A full Redis, an ACL, a closed name: poll with jitter as long as it lasts. */
-        struct mr_worker *worker = wait->source->worker;
-        uint64_t pause = POLL_MS + mr_random_below(&worker->random, POLL_MS);
-
-        wait->not_before_ms = uv_now(worker->loop) + pause;
-        mr_worker_again(worker, pause);
+        hold_off(wait, POLL_MS);
         mr_log_debug("wake.refused", "queue=%s code=%s redis=%s", wait->source->keys.name,
                      mr_code_name(code), reply->str ? reply->str : "");
     }
@@ -119,7 +130,7 @@ static void on_woken(void *arg, enum mr_code code, const redisReply *reply)
         else if (reply->integer == -3 || reply->integer == -1)
             source->came_short =
                 false; /* paused: the fetch asks now and then whether it still is */
-        if (wait->unblocked || wait->not_before_ms > uv_now(worker->loop))
+        if (wait->unblocked || is_held_off(wait))
             source->came_short = false; /* each arming follows a fetch */
     }
     mr_worker_wake(worker);
@@ -130,12 +141,19 @@ static void on_woken(void *arg, enum mr_code code, const redisReply *reply)
 static bool may_arm(const struct mr_wait *wait)
 {
     const struct mr_source *source = wait->source;
-    const struct mr_worker *worker = source->worker;
-    uint64_t now = uv_now(worker->loop);
 
-    return !wait->armed && !wait->lost && !wait->closing && source->came_short &&
-           wait->not_before_ms <= now && source->not_before_ms <= now && wait->j < MR_WAKES &&
+    return !wait->armed && !wait->lost && !wait->closing && !is_held_off(wait) &&
+           source->not_before_ms <= uv_now(source->worker->loop) && wait->j < MR_WAKES &&
            source->names.n_free > 0 && mr_store_is_ready(wait->store);
+}
+
+/* The queue has nobody who waits on it: it is asked now and then, as long as that lasts. */
+static void poll_instead(struct mr_wait *wait)
+{
+    if (is_held_off(wait))
+        return;
+    wait->source->came_short = false;
+    hold_off(wait, POLL_MS);
 }
 
 static void arm(struct mr_wait *wait)
@@ -196,12 +214,14 @@ void mr_wait_update(struct mr_worker *worker)
     for (unsigned i = 0; i < worker->n_sources; i++) {
         struct mr_wait *wait = worker->sources[i].wait;
 
-        if (wait->lost && worker->synced && !wait->closing)
+        if (wait->lost && worker->synced && !is_held_off(wait))
             mr_wait_resolve(wait);
-        if (open && may_arm(wait))
-            arm(wait);
-        else if (!open && wait->armed && worker->synced)
+        if (!open && wait->armed && worker->synced)
             unblock(wait);
+        else if (open && worker->sources[i].came_short && may_arm(wait))
+            arm(wait);
+        else if (open && worker->sources[i].came_short && !wait->armed)
+            poll_instead(wait);
     }
 }
 
@@ -234,10 +254,8 @@ static void on_closed(void *arg, enum mr_code code, const redisReply *reply)
     wait->closing = false;
     if (code == MR_OK)
         closed(wait);
-    else if (reply)
-        mr_worker_again(
-            worker,
-            CLOSE_AGAIN_MS); /* repeated until answered; after a lost connection by SYNC */
+    else if (reply) /* repeated until answered; after a lost connection by SYNC */
+        hold_off(wait, CLOSE_AGAIN_MS);
     mr_worker_wake(worker);
 }
 

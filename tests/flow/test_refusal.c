@@ -59,6 +59,18 @@ static bool is_waiting(void)
     return blocked;
 }
 
+/* Redis hangs up on those who wait. */
+static void kill_waiters(void)
+{
+    redisReply *clients = mr_redis_ask(&mill.redis, "CLIENT LIST");
+
+    for (char *line = strtok(clients->str, "\n"); line; line = strtok(NULL, "\n"))
+        if (strstr(line, "cmd=blmove"))
+            freeReplyObject(
+                mr_redis_ask(&mill.redis, "CLIENT KILL ID %lld", atoll(line + strlen("id="))));
+    freeReplyObject(clients);
+}
+
 /* How often Redis has refused this command to somebody. */
 static long long refusals(const char *command)
 {
@@ -130,6 +142,51 @@ START_TEST(a_refused_settlement_is_said_again_but_not_in_a_hurry)
     right[0] = '+';
     let(right);
     expect_ends(settlements[_i].jobs);
+}
+END_TEST
+
+START_TEST(a_refused_closing_of_a_wake_name_is_said_again_but_not_in_a_hurry)
+{
+    enum { WATCH_MS = 2000, ONCE_A_MS = 100 };
+
+    begin(four_at_once);
+    resume_queue();
+    mr_wait_for(is_waiting(), PATIENCE_MS);
+    let("-evalsha");
+    kill_waiters();
+    mr_wait_for(refusals("evalsha") > 0, PATIENCE_MS);
+    long long before = refusals("evalsha");
+    uint64_t began_ms = mr_wait_now_ms();
+    mr_wait_for(mr_wait_now_ms() - began_ms > WATCH_MS, 2 * WATCH_MS);
+    ck_assert_int_le(refusals("evalsha") - before, 2 * WATCH_MS / ONCE_A_MS);
+    let("+evalsha");
+    push(0, 20, 0);
+    expect_ends(20);
+}
+END_TEST
+
+/* Redis has no room for one more client: the waiter stays away, and jobs come all the same. */
+START_TEST(a_worker_without_its_waiters_connection_asks_by_itself)
+{
+    struct mr_proxy proxy;
+
+    mr_mill_start(&mill, four_at_once, NULL);
+    mr_proxy_start(&proxy, mill.redis.dir, mill.redis.socket);
+    mr_mill_work(&mill, 0, proxy.url);
+    mr_wait_for(is_waiting(), PATIENCE_MS);
+    mr_proxy_refuse(&proxy, true);
+    kill_waiters();
+    push(0, 1, 0);
+    mr_wait_for(mr_mill_noted(&mill, 'e', 0) == 1, PATIENCE_MS);
+    for (unsigned n = 1; n < 5; n++) {
+        mr_wait_for(mr_mill_is_empty(&mill, "main"), PATIENCE_MS);
+        push(n, 1, 0);
+        mr_wait_for(mr_mill_noted(&mill, 'e', n) == 1, PATIENCE_MS);
+    }
+    mr_proxy_refuse(&proxy, false);
+    mr_wait_for(is_waiting(), PATIENCE_MS);
+    expect_ends(5);
+    mr_proxy_stop(&proxy);
 }
 END_TEST
 
@@ -251,13 +308,15 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {leased_jobs_that_cannot_be_read_are_read_when_they_can,         0},
-        {a_refused_settlement_is_said_again_but_not_in_a_hurry,          2},
-        {a_busy_redis_is_waited_for,                                     0},
-        {an_empty_payload_is_dropped_and_its_neighbours_run,             3},
-        {an_empty_payload_that_wakes_a_worker_is_dropped,                0},
-        {one_queue_without_names_is_reason_enough_to_be_replaced,        0},
-        {a_waiter_called_off_before_it_waits_does_not_delay_the_leaving, 0},
+        {leased_jobs_that_cannot_be_read_are_read_when_they_can,            0},
+        {a_refused_settlement_is_said_again_but_not_in_a_hurry,             2},
+        {a_refused_closing_of_a_wake_name_is_said_again_but_not_in_a_hurry, 0},
+        {a_worker_without_its_waiters_connection_asks_by_itself,            0},
+        {a_busy_redis_is_waited_for,                                        0},
+        {an_empty_payload_is_dropped_and_its_neighbours_run,                3},
+        {an_empty_payload_that_wakes_a_worker_is_dropped,                   0},
+        {one_queue_without_names_is_reason_enough_to_be_replaced,           0},
+        {a_waiter_called_off_before_it_waits_does_not_delay_the_leaving,    0},
     };
 
     return mr_suite_run_slow("refusal", tests, 60);

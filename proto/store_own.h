@@ -15,7 +15,7 @@ struct mr_store {
     bool ready; /* every script is loaded on this connection */
     bool stopping;
     char run[MR_RUN_MAX]; /* of the server of this connection */
-    unsigned n_setup; /* answers owed until ready */
+    unsigned n_setup;     /* answers owed until ready */
     struct mr_call *spare;
     void (*on_stopped)(void *arg);
     void *stopped_arg;

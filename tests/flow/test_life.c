@@ -60,11 +60,11 @@ static const char waits_alone[] = "{\"uuid\":\"job-1\",\"job\":\"ledger.write\",
 static void lease_one_running_and_one_not(void)
 {
     mr_mill_start(&mill, one_worker, NULL);
-    freeReplyObject(mr_redis_ask(&mill.redis, "SET " Q ":paused 1"));
+    mr_mill_pause(&mill, "main");
     push(0, 1, 700);
     push_raw(waits_alone);
     mr_mill_work(&mill, 0, mill.redis.url);
-    freeReplyObject(mr_redis_ask(&mill.redis, "DEL " Q ":paused"));
+    mr_mill_resume(&mill, "main");
     await_started(1);
     ck_assert_int_eq(mr_mill_ready(&mill, "main"), 0); /* both are leased */
 }

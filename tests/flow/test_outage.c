@@ -121,21 +121,6 @@ START_TEST(a_redis_that_is_away_at_the_start_is_waited_for)
 }
 END_TEST
 
-/* Calls of a command since the last CONFIG RESETSTAT. */
-static long long calls(const char *command)
-{
-    redisReply *info = mr_redis_ask(&mill.redis, "INFO commandstats");
-    char wanted[64];
-    long long n = 0;
-
-    snprintf(wanted, sizeof(wanted), "cmdstat_%s:calls=", command);
-    char *row = strstr(info->str, wanted);
-    if (row)
-        n = atoll(row + strlen(wanted));
-    freeReplyObject(info);
-    return n;
-}
-
 static long long all_calls(void)
 {
     redisReply *info = mr_redis_ask(&mill.redis, "INFO commandstats");
@@ -163,15 +148,15 @@ START_TEST(ten_idle_workers_cost_redis_next_to_nothing)
     uint64_t began_ms = mr_clock_ms();
     mr_wait_for(mr_clock_ms() - began_ms > WATCH_MS, 2 * WATCH_MS);
     /* Ten waiters of 5 s: two or three BLMOVE each in 10 s. No fetch, no read, no ping. */
-    ck_assert_int_ge(calls("blmove"), 10);
-    ck_assert_int_le(calls("blmove"), 40);
-    ck_assert_int_eq(calls("sort"), 0);
-    ck_assert_int_eq(calls("lrange"), 0);
-    ck_assert_int_eq(calls("ping"), 0);
-    ck_assert_int_eq(calls("lset"), 0);
-    ck_assert_int_eq(calls("del"), 0);
+    ck_assert_int_ge(mr_mill_calls(&mill, "blmove"), 10);
+    ck_assert_int_le(mr_mill_calls(&mill, "blmove"), 40);
+    ck_assert_int_eq(mr_mill_calls(&mill, "sort"), 0);
+    ck_assert_int_eq(mr_mill_calls(&mill, "lrange"), 0);
+    ck_assert_int_eq(mr_mill_calls(&mill, "ping"), 0);
+    ck_assert_int_eq(mr_mill_calls(&mill, "lset"), 0);
+    ck_assert_int_eq(mr_mill_calls(&mill, "del"), 0);
     /* Scripts: one behind each BLMOVE, five renewals, the promotion polls (4 a second), and the house-keeping's few. */
-    ck_assert_int_le(calls("evalsha"), 40 + 10 + 4 * 11 + 30);
+    ck_assert_int_le(mr_mill_calls(&mill, "evalsha"), 40 + 10 + 4 * 11 + 30);
     printf("# %lld commands in %d s of idling\n", all_calls(), WATCH_MS / 1000);
     mr_mill_stop(&mill);
 }

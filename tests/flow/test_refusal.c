@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define Q MR_MILL_PREFIX "queues:main"
-
 enum { PATIENCE_MS = 10000 };
 
 static const char four_at_once[] =
@@ -27,13 +25,8 @@ static void begin(const char *yaml)
     mr_mill_start(&mill, yaml, NULL);
     freeReplyObject(mr_redis_ask(&mill.redis, "ACL SETUSER w on >secret ~* &* +@all"));
     snprintf(url, sizeof(url), "redis+unix://w:secret@%s", mill.redis.socket);
-    freeReplyObject(mr_redis_ask(&mill.redis, "SET " Q ":paused 1"));
+    mr_mill_pause(&mill, "main");
     mr_mill_work(&mill, 0, url);
-}
-
-static void resume_queue(void)
-{
-    freeReplyObject(mr_redis_ask(&mill.redis, "DEL " Q ":paused"));
 }
 
 static void let(const char *right)
@@ -48,42 +41,6 @@ static void push(unsigned from, unsigned n, unsigned ms)
 {
     for (unsigned i = from; i < from + n; i++)
         mr_mill_push_ledger(&mill, "main", i, ms, 0);
-}
-
-static bool is_waiting(void)
-{
-    redisReply *clients = mr_redis_ask(&mill.redis, "CLIENT LIST");
-    bool blocked = strstr(clients->str, "cmd=blmove") != NULL;
-
-    freeReplyObject(clients);
-    return blocked;
-}
-
-/* Redis hangs up on those who wait. */
-static void kill_waiters(void)
-{
-    redisReply *clients = mr_redis_ask(&mill.redis, "CLIENT LIST");
-
-    for (char *line = strtok(clients->str, "\n"); line; line = strtok(NULL, "\n"))
-        if (strstr(line, "cmd=blmove"))
-            freeReplyObject(
-                mr_redis_ask(&mill.redis, "CLIENT KILL ID %lld", atoll(line + strlen("id="))));
-    freeReplyObject(clients);
-}
-
-/* How often Redis has refused this command to somebody. */
-static long long refusals(const char *command)
-{
-    redisReply *info = mr_redis_ask(&mill.redis, "INFO commandstats");
-    char wanted[64];
-    long long n = 0;
-
-    snprintf(wanted, sizeof(wanted), "cmdstat_%s:", command);
-    char *row = strstr(info->str, wanted);
-    if (row)
-        n = atoll(strstr(row, "rejected_calls=") + strlen("rejected_calls="));
-    freeReplyObject(info);
-    return n;
 }
 
 static void expect_ends(unsigned n)
@@ -102,8 +59,8 @@ START_TEST(leased_jobs_that_cannot_be_read_are_read_when_they_can)
     begin(four_at_once);
     let("-lrange");
     push(0, 4, 0);
-    resume_queue();
-    mr_wait_for(refusals("lrange") > 2, PATIENCE_MS);
+    mr_mill_resume(&mill, "main");
+    mr_wait_for(mr_mill_refusals(&mill, "lrange") > 2, PATIENCE_MS);
     ck_assert_int_eq(mr_mill_leases(&mill, "main"), 1);
     let("+lrange");
     expect_ends(4);
@@ -131,12 +88,12 @@ START_TEST(a_refused_settlement_is_said_again_but_not_in_a_hurry)
     push(0, 1, 0);
     if (settlements[_i].jobs == 2)
         push(1, 1, 3000);
-    resume_queue();
-    mr_wait_for(refusals(command) > 0, PATIENCE_MS);
-    long long before = refusals(command);
+    mr_mill_resume(&mill, "main");
+    mr_wait_for(mr_mill_refusals(&mill, command) > 0, PATIENCE_MS);
+    long long before = mr_mill_refusals(&mill, command);
     uint64_t began_ms = mr_wait_now_ms();
     mr_wait_for(mr_wait_now_ms() - began_ms > WATCH_MS, 2 * WATCH_MS);
-    long long said = refusals(command) - before;
+    long long said = mr_mill_refusals(&mill, command) - before;
     ck_assert_int_ge(said, 3);
     ck_assert_int_le(said, 2 * WATCH_MS / ONCE_A_MS);
     right[0] = '+';
@@ -150,15 +107,15 @@ START_TEST(a_refused_closing_of_a_wake_name_is_said_again_but_not_in_a_hurry)
     enum { WATCH_MS = 2000, ONCE_A_MS = 100 };
 
     begin(four_at_once);
-    resume_queue();
-    mr_wait_for(is_waiting(), PATIENCE_MS);
+    mr_mill_resume(&mill, "main");
+    mr_wait_for(mr_mill_is_waiting(&mill), PATIENCE_MS);
     let("-evalsha");
-    kill_waiters();
-    mr_wait_for(refusals("evalsha") > 0, PATIENCE_MS);
-    long long before = refusals("evalsha");
+    mr_mill_kill_waiters(&mill);
+    mr_wait_for(mr_mill_refusals(&mill, "evalsha") > 0, PATIENCE_MS);
+    long long before = mr_mill_refusals(&mill, "evalsha");
     uint64_t began_ms = mr_wait_now_ms();
     mr_wait_for(mr_wait_now_ms() - began_ms > WATCH_MS, 2 * WATCH_MS);
-    ck_assert_int_le(refusals("evalsha") - before, 2 * WATCH_MS / ONCE_A_MS);
+    ck_assert_int_le(mr_mill_refusals(&mill, "evalsha") - before, 2 * WATCH_MS / ONCE_A_MS);
     let("+evalsha");
     push(0, 20, 0);
     expect_ends(20);
@@ -173,9 +130,9 @@ START_TEST(a_worker_without_its_waiters_connection_asks_by_itself)
     mr_mill_start(&mill, four_at_once, NULL);
     mr_proxy_start(&proxy, mill.redis.dir, mill.redis.socket);
     mr_mill_work(&mill, 0, proxy.url);
-    mr_wait_for(is_waiting(), PATIENCE_MS);
+    mr_wait_for(mr_mill_is_waiting(&mill), PATIENCE_MS);
     mr_proxy_refuse(&proxy, true);
-    kill_waiters();
+    mr_mill_kill_waiters(&mill);
     push(0, 1, 0);
     mr_wait_for(mr_mill_noted(&mill, 'e', 0) == 1, PATIENCE_MS);
     for (unsigned n = 1; n < 5; n++) {
@@ -184,7 +141,7 @@ START_TEST(a_worker_without_its_waiters_connection_asks_by_itself)
         mr_wait_for(mr_mill_noted(&mill, 'e', n) == 1, PATIENCE_MS);
     }
     mr_proxy_refuse(&proxy, false);
-    mr_wait_for(is_waiting(), PATIENCE_MS);
+    mr_wait_for(mr_mill_is_waiting(&mill), PATIENCE_MS);
     expect_ends(5);
     mr_proxy_stop(&proxy);
 }
@@ -198,7 +155,7 @@ START_TEST(a_busy_redis_is_waited_for)
     begin(four_at_once);
     freeReplyObject(mr_redis_ask(&mill.redis, "CONFIG SET busy-reply-threshold 20"));
     push(0, 4, 300);
-    resume_queue();
+    mr_mill_resume(&mill, "main");
     mr_wait_for(mr_mill_count(&mill, 's', 4).least == 1, PATIENCE_MS);
     redisContext *other = redisConnectUnix(mill.redis.socket);
     int done = 0;
@@ -232,7 +189,7 @@ START_TEST(an_empty_payload_is_dropped_and_its_neighbours_run)
         mr_mill_push_raw(&mill, "main", "", 0);
     }
     push(1, 6, 0);
-    resume_queue();
+    mr_mill_resume(&mill, "main");
     mr_wait_for(mr_proc_said(&mill.workers[0], "fetch.empty_payload"), PATIENCE_MS);
     expect_ends(7);
 }
@@ -241,8 +198,8 @@ END_TEST
 START_TEST(an_empty_payload_that_wakes_a_worker_is_dropped)
 {
     begin(four_at_once);
-    resume_queue();
-    mr_wait_for(is_waiting(), PATIENCE_MS);
+    mr_mill_resume(&mill, "main");
+    mr_wait_for(mr_mill_is_waiting(&mill), PATIENCE_MS);
     mr_mill_push_raw(&mill, "main", "", 0);
     mr_wait_for(mr_proc_said(&mill.workers[0], "fetch.empty_payload"), PATIENCE_MS);
     push(0, 1, 0);
@@ -261,10 +218,10 @@ START_TEST(one_queue_without_names_is_reason_enough_to_be_replaced)
 
     mr_mill_start(&mill, two_queues, NULL);
     mr_proxy_start(&proxy, mill.redis.dir, mill.redis.socket);
-    freeReplyObject(mr_redis_ask(&mill.redis, "SET " Q ":paused 1"));
+    mr_mill_pause(&mill, "main");
     mr_mill_work(&mill, 0, proxy.url);
     mr_proxy_only(&proxy, "millrace-worker");
-    mr_wait_for(is_waiting(),
+    mr_wait_for(mr_mill_is_waiting(&mill),
                 PATIENCE_MS); /* for the other queue, which is not asked any more */
     mr_proxy_look(&proxy, &state);
     for (unsigned cuts = 0; cuts < 30 && mr_proc_alive(mill.workers[0].pid); cuts++) {

@@ -56,13 +56,13 @@ static void go_back(void)
 static void begin(const char *yaml)
 {
     mr_mill_start(&mill, yaml, NULL);
-    freeReplyObject(mr_redis_ask(&mill.redis, "SET " Q ":paused 1"));
+    mr_mill_pause(&mill, "main");
 }
 
 /* The worker finds all that was pushed before, and takes it in one batch as far as it can. */
 static void work(void)
 {
-    freeReplyObject(mr_redis_ask(&mill.redis, "DEL " Q ":paused"));
+    mr_mill_resume(&mill, "main");
     mr_mill_work(&mill, 0, mill.redis.url);
 }
 
@@ -270,13 +270,13 @@ START_TEST(a_dead_workers_page_is_not_believed_about_an_older_batch)
 
     mr_mill_start(&mill, one_worker, NULL);
     mr_proxy_start(&proxy, mill.redis.dir, mill.redis.socket);
-    freeReplyObject(mr_redis_ask(&mill.redis, "SET " Q ":paused 1"));
+    mr_mill_pause(&mill, "main");
     push(X, 500, 1);
     push(BETWEEN, 100, 0);
     push(Y, 300, 0);
     mr_mill_dispatch_at(&mill, 0, 1, proxy.url);
     mr_proxy_only(&proxy, "millrace-worker");
-    freeReplyObject(mr_redis_ask(&mill.redis, "DEL " Q ":paused"));
+    mr_mill_resume(&mill, "main");
     await_start(X);
     remember();
     await_start(Y);

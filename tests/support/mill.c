@@ -212,6 +212,63 @@ bool mr_mill_is_empty(struct mr_mill *mill, const char *queue)
     return count_in_one_step(mill, queue, false) == 0;
 }
 
+void mr_mill_pause(struct mr_mill *mill, const char *queue)
+{
+    freeReplyObject(
+        mr_redis_ask(&mill->redis, "SET " MR_MILL_PREFIX "queues:%s:paused 1", queue));
+}
+
+void mr_mill_resume(struct mr_mill *mill, const char *queue)
+{
+    freeReplyObject(
+        mr_redis_ask(&mill->redis, "DEL " MR_MILL_PREFIX "queues:%s:paused", queue));
+}
+
+bool mr_mill_is_waiting(struct mr_mill *mill)
+{
+    redisReply *clients = mr_redis_ask(&mill->redis, "CLIENT LIST");
+    bool waiting = strstr(clients->str, "cmd=blmove") != NULL;
+
+    freeReplyObject(clients);
+    return waiting;
+}
+
+void mr_mill_kill_waiters(struct mr_mill *mill)
+{
+    redisReply *clients = mr_redis_ask(&mill->redis, "CLIENT LIST");
+
+    for (char *line = strtok(clients->str, "\n"); line; line = strtok(NULL, "\n"))
+        if (strstr(line, "cmd=blmove"))
+            freeReplyObject(
+                mr_redis_ask(&mill->redis, "CLIENT KILL ID %lld", atoll(line + strlen("id="))));
+    freeReplyObject(clients);
+}
+
+/* A number of the command's row in INFO; 0 when it was never called. */
+static long long command_stat(struct mr_mill *mill, const char *command, const char *name)
+{
+    redisReply *info = mr_redis_ask(&mill->redis, "INFO commandstats");
+    char wanted[64];
+    long long n = 0;
+
+    snprintf(wanted, sizeof(wanted), "cmdstat_%s:", command);
+    const char *row = strstr(info->str, wanted);
+    if (row)
+        n = atoll(strstr(row, name) + strlen(name));
+    freeReplyObject(info);
+    return n;
+}
+
+long long mr_mill_calls(struct mr_mill *mill, const char *command)
+{
+    return command_stat(mill, command, "calls=");
+}
+
+long long mr_mill_refusals(struct mr_mill *mill, const char *command)
+{
+    return command_stat(mill, command, "rejected_calls=");
+}
+
 json_t *mr_mill_only_letter(struct mr_mill *mill, const char *queue)
 {
     redisReply *fields =

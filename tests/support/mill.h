@@ -55,6 +55,16 @@ long long mr_mill_dead(struct mr_mill *mill, const char *queue);
 long long mr_mill_leases(struct mr_mill *mill, const char *queue);
 /* Nothing ready, delayed or leased any more. */
 bool mr_mill_is_empty(struct mr_mill *mill, const char *queue);
+/* Nothing is fetched from a paused queue. What was pushed meanwhile is fetched in one batch afterwards. */
+void mr_mill_pause(struct mr_mill *mill, const char *queue);
+void mr_mill_resume(struct mr_mill *mill, const char *queue);
+/* Some worker waits for a job in Redis: what is pushed now comes by its waiter. */
+bool mr_mill_is_waiting(struct mr_mill *mill);
+/* Redis hangs up on those who wait. */
+void mr_mill_kill_waiters(struct mr_mill *mill);
+/* Calls of a command since the last CONFIG RESETSTAT, those from inside of scripts included; and how often it was refused for want of rights. */
+long long mr_mill_calls(struct mr_mill *mill, const char *command);
+long long mr_mill_refusals(struct mr_mill *mill, const char *command);
 /* The record of the only dead letter of the queue, parsed (the caller's); fails the test unless there is exactly one. */
 json_t *mr_mill_only_letter(struct mr_mill *mill, const char *queue);
 

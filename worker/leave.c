@@ -5,6 +5,7 @@
 #include "worker/wake.h"
 #include "worker/worker.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 enum {
@@ -65,6 +66,10 @@ static void close_all(struct mr_worker *worker)
     uv_close((uv_handle_t *)&worker->sigterm, NULL);
     uv_close((uv_handle_t *)&worker->sigint, NULL);
     uv_close((uv_handle_t *)&worker->sigusr1, NULL);
+    /* Nobody hears them any more, and it leaves anyway: they must not make its end look like a crash. */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);
     if (!worker->standalone)
         mr_parent_stop(&worker->parent);
     worker->closing = 2 + worker->n_sources;

@@ -375,7 +375,16 @@ START_TEST(a_waiter_is_not_called_off_at_another_server)
 }
 END_TEST
 
-/* Everything was pushed before Redis first remembered, so all of it must end, whenever Redis goes back. */
+static void kill_a_worker(struct mr_random *dice)
+{
+    pid_t workers[MR_PROC_LIST];
+    int n = mr_mill_workers(&mill, 0, workers);
+
+    if (n > 0)
+        kill(workers[mr_random_below(dice, (uint64_t)n)], SIGKILL);
+}
+
+/* Everything was pushed before Redis first remembered, so all of it must end, whenever Redis goes back and whoever dies of it. */
 START_TEST(going_back_at_any_moment_loses_nothing)
 {
     enum { JOBS = 300, TIMES = 4 };
@@ -394,6 +403,8 @@ START_TEST(going_back_at_any_moment_loses_nothing)
         remember();
         ended += 10 + (unsigned)mr_random_below(&dice, 30);
         mr_wait_for(mr_mill_count(&mill, 'e', JOBS).total > ended, PATIENCE_MS);
+        if (mr_random_below(&dice, 2))
+            kill_a_worker(&dice);
         go_back();
     }
     mr_wait_for(mr_mill_is_empty(&mill, "main"), 2 * PATIENCE_MS);
@@ -408,15 +419,15 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {a_settled_job_that_reappears_is_settled_again_and_not_run,  0},
-        {a_retry_that_redis_forgot_is_said_again,                    0},
-        {a_dead_letter_that_redis_forgot_is_written_again,           0},
-        {a_give_back_that_redis_forgot_is_said_again,                0},
-        {an_older_batch_under_a_name_in_use_goes_back_whole,         0},
-        {a_batch_that_reappears_under_a_free_name_is_given_back,     0},
-        {a_worker_that_redis_has_never_heard_of_starts_nothing_more, 0},
-        {a_dead_workers_page_is_not_believed_about_an_older_batch,   0},
-        {a_waiter_is_not_called_off_at_another_server,               0},
+        {a_settled_job_that_reappears_is_settled_again_and_not_run,  0 },
+        {a_retry_that_redis_forgot_is_said_again,                    0 },
+        {a_dead_letter_that_redis_forgot_is_written_again,           0 },
+        {a_give_back_that_redis_forgot_is_said_again,                0 },
+        {an_older_batch_under_a_name_in_use_goes_back_whole,         0 },
+        {a_batch_that_reappears_under_a_free_name_is_given_back,     0 },
+        {a_worker_that_redis_has_never_heard_of_starts_nothing_more, 0 },
+        {a_dead_workers_page_is_not_believed_about_an_older_batch,   0 },
+        {a_waiter_is_not_called_off_at_another_server,               0 },
         {going_back_at_any_moment_loses_nothing,                     5},
     };
 

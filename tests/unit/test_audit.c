@@ -137,7 +137,7 @@ START_TEST(a_worker_whose_score_moves_is_left_alone)
 END_TEST
 
 /*
- * PROTOCOL 22: everybody's score is long past after an outage longer than the lease. Nobody is reaped for it: the outage
+ * Everybody's score is long past after an outage longer than the lease. Nobody is reaped for it: the outage
  * does not count, and the others renew again within the lease that is counted anew.
  */
 START_TEST(outage_longer_than_the_lease_costs_nobody_his_lease)
@@ -195,7 +195,7 @@ START_TEST(when_most_of_the_fleet_looks_dead_it_waits_one_more_lease)
 }
 END_TEST
 
-/* PROTOCOL 17: nobody renews a process in state T, so its jobs come back although it is our own. */
+/* Nobody renews a process in state T, so its jobs come back although it is our own. */
 START_TEST(an_own_child_that_is_stopped_loses_its_lease)
 {
     set_up();
@@ -313,7 +313,7 @@ static pid_t start_listener(int *out_end)
     return pid;
 }
 
-/* PROTOCOL 11: a late fetch put a batch under a name that the living worker thinks free. Seen twice, it is told to look. */
+/* A late fetch put a batch under a name that the living worker thinks free. Seen twice, it is told to look. */
 START_TEST(a_stranger_under_a_living_worker_is_told_to_it)
 {
     set_up();

@@ -69,7 +69,7 @@ START_TEST(a_crash_costs_the_culprit_an_attempt)
 }
 END_TEST
 
-/* PROTOCOL 18: one poison job among nine innocent ones dies alone; no neighbour's byte changes. */
+/* One poison job among nine innocent ones dies alone; no neighbour's byte changes. */
 START_TEST(poison_rule_spares_the_neighbours)
 {
     mr_grave_open(&t);
@@ -120,7 +120,7 @@ START_TEST(our_own_kill_times_out_only_the_late_one)
 }
 END_TEST
 
-/* PROTOCOL 5.3: a retry or dead that was not answered counts as an attempt, if its job is still in its place. */
+/* A retry or dead that was not answered counts as an attempt, if its job is still in its place. */
 START_TEST(a_verdict_that_never_arrived_costs_an_attempt)
 {
     mr_grave_open(&t);
@@ -168,7 +168,7 @@ START_TEST(many_leases_come_back_in_full)
 }
 END_TEST
 
-/* PROTOCOL 13: a BLMOVE that was stopped overnight meets the closing string, and the job stays where it is. */
+/* A BLMOVE that was stopped overnight meets the closing string, and the job stays where it is. */
 START_TEST(late_blmove_of_a_reaped_worker_leaves_the_job)
 {
     mr_grave_open(&t);
@@ -202,7 +202,7 @@ START_TEST(a_second_look_finds_what_came_late)
 }
 END_TEST
 
-/* PROTOCOL 20: what a worker started must not go on while its job runs again. */
+/* What a worker started must not go on while its job runs again. */
 START_TEST(what_is_left_of_its_session_dies_first)
 {
     mr_grave_open(&t);

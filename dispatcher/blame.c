@@ -91,12 +91,10 @@ static bool is_running(const struct mr_page *page, uint32_t number)
     return !bit(lease->done, place->index) && !bit(lease->settling, place->index);
 }
 
-static void add(struct mr_blames *out, uint32_t queue, uint32_t k, uint32_t index,
-                enum mr_outcome_kind outcome)
+static void add(struct mr_blames *out, struct mr_blame blame)
 {
     out->items = mr_realloc(out->items, (out->n_items + 1) * sizeof(*out->items));
-    out->items[out->n_items++] =
-        (struct mr_blame){.queue = queue, .k = k, .index = index, .outcome = outcome};
+    out->items[out->n_items++] = blame;
 }
 
 static void blame(const struct mr_page *page, uint32_t number, enum mr_outcome_kind outcome,
@@ -104,7 +102,7 @@ static void blame(const struct mr_page *page, uint32_t number, enum mr_outcome_k
 {
     const struct mr_page_place *place = &page->places[number];
 
-    add(out, place->queue, place->k, place->index, outcome);
+    add(out, (struct mr_blame){place->queue, place->k, place->index, outcome, false});
 }
 
 static void blame_all_running(const struct mr_page *page, enum mr_outcome_kind outcome,
@@ -140,6 +138,33 @@ static void blame_the_late(const struct mr_page *page, struct mr_blames *out)
         blame(page, current, MR_OUTCOME_TIMED_OUT, out);
 }
 
+/*
+ * A worker that takes one job at a time, and none has ended: if it holds just this one and nothing has begun, the job itself is
+ * what it died of, before it could be read.
+ */
+static void blame_the_unread(const struct mr_page *page, struct mr_blames *out)
+{
+    const struct mr_page_shape *shape = &page->shape;
+    struct mr_blame unread = {.outcome = MR_OUTCOME_CRASHED, .unread = true};
+    unsigned n_held = 0;
+    bool settled = false;
+
+    for (uint32_t queue = 0; queue < shape->n_queues; queue++)
+        for (uint32_t k = 0; k < shape->n_names; k++) {
+            struct mr_page_lease *lease = mr_page_lease_of(page, queue, k);
+            uint32_t n = atomic_load(&lease->n);
+
+            if (n == 0)
+                continue;
+            n_held += n == 1 ? 1 : MR_PAGE_BATCH;
+            settled = bit(lease->done, 0) || bit(lease->settling, 0);
+            unread.queue = queue;
+            unread.k = k;
+        }
+    if (n_held == 1 && !settled)
+        add(out, unread);
+}
+
 /* The place that did it, if anything names exactly one. */
 static uint32_t find_culprit(const struct mr_page *page, const struct mr_death *death)
 {
@@ -163,6 +188,9 @@ static void blame_the_culprit(const struct mr_page *page, const struct mr_death 
     else
         blame_all_running(
             page, count_running(page) == 1 ? MR_OUTCOME_CRASHED : MR_OUTCOME_SUSPECT, out);
+    if (out->n_items == 0 && death->one_by_one && atomic_load(&page->header->finished) == 0)
+        blame_the_unread(page, out);
+    out->unexplained = out->n_items == 0 && death->status >= 0;
 }
 
 /* A verdict stood and may not have reached Redis: if the place still holds its job, the attempt counts and nothing more. */
@@ -178,7 +206,7 @@ static void add_unanswered(const struct mr_page *page, struct mr_blames *out)
                 continue;
             for (uint32_t i = 0; i < MR_PAGE_BATCH; i++)
                 if (bit(lease->settling, i) && !bit(lease->done, i))
-                    add(out, queue, k, i, MR_OUTCOME_LOST);
+                    add(out, (struct mr_blame){queue, k, i, MR_OUTCOME_LOST, false});
         }
 }
 
@@ -204,7 +232,8 @@ struct mr_outcome mr_blame_outcome(const struct mr_blames *blames, const struct 
 {
     switch (blame->outcome) {
     case MR_OUTCOME_CRASHED:
-        return mr_outcome_of(blame->outcome, "crashed: %s", blames->cause);
+        return mr_outcome_of(blame->outcome, "crashed: %s%s", blames->cause,
+                             blame->unread ? ", its worker died before it could be read" : "");
     case MR_OUTCOME_SUSPECT:
         return mr_outcome_of(blame->outcome, "one of several that ran when the worker died: %s",
                              blames->cause);

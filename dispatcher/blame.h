@@ -12,18 +12,21 @@
 struct mr_death {
     int status;        /* of waitpid; -1: nobody knows */
     bool killed_by_us; /* SIGKILL by a deadline of ours */
+    bool one_by_one;   /* it fetched one job at a time until one had ended */
 };
 
 /* One job that does not simply go back to the head. */
 struct mr_blame {
     uint32_t queue, k, index;     /* its address */
     enum mr_outcome_kind outcome; /* CRASHED, SUSPECT, TIMED_OUT or LOST */
+    bool unread;                  /* CRASHED before it began: its coming was enough */
 };
 
 struct mr_blames {
     struct mr_blame *items;
     unsigned n_items;
-    char cause[96]; /* of the death, for people: "SIGSEGV", "exit status 3" */
+    char cause[96];   /* of the death, for people: "SIGSEGV", "exit status 3" */
+    bool unexplained; /* its parent saw it die, and nothing names a job */
 };
 
 /*

@@ -25,6 +25,8 @@ struct mr_child {
     bool orphan;       /* not renewed by us: it renews itself, or will not die of our SIGKILL */
     bool dead;         /* exited: no more renewal */
     bool killed_by_us; /* SIGKILL by a deadline of ours: not a crash */
+    bool one_by_one;   /* fetches one job at a time until it has ended a delivery */
+    bool unexplained;  /* died with jobs leased, and the reaper found nobody to blame */
     int status;        /* of waitpid; -1 for orphans, whose status nobody gets */
 };
 

@@ -342,7 +342,10 @@ void mr_dispatcher_forget(struct mr_dispatcher *d, struct mr_child *child)
 static void on_reaped(void *arg, struct mr_child *child)
 {
     struct mr_dispatcher *d = arg;
+    struct mr_pool *pool = mr_dispatcher_pool(d, child->pool);
 
+    if (pool)
+        mr_careful_died(&pool->careful, child);
     mr_dispatcher_forget(d, child);
     look_for_the_end_soon(d);
 }

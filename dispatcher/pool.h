@@ -2,6 +2,7 @@
 #ifndef MR_DISPATCHER_POOL_H
 #define MR_DISPATCHER_POOL_H
 
+#include "dispatcher/careful.h"
 #include "dispatcher/slot.h"
 #include "proto/base/random.h"
 #include "proto/config.h"
@@ -24,6 +25,7 @@ struct mr_pool {
     bool removed;        /* it left the configuration: freed when empty */
     unsigned generation; /* of the workers to be; mr_pool_restart begins a new one */
     bool balancing, balance_again;
+    struct mr_careful careful;
     struct mr_random random;
 };
 

@@ -209,7 +209,8 @@ static bool has_done(const struct mr_reap *reap, unsigned queue, unsigned k)
 static void enter_settling(struct mr_reap *reap)
 {
     const struct mr_death death = {.status = reap->child->status,
-                                   .killed_by_us = reap->child->killed_by_us};
+                                   .killed_by_us = reap->child->killed_by_us,
+                                   .one_by_one = reap->child->one_by_one};
     const struct mr_page_shape *shape = &reap->child->page.shape;
 
     mr_blame_decide(&reap->child->page, &death, &reap->blames);
@@ -313,6 +314,8 @@ static void enter_lingering(struct mr_reap *reap)
 {
     struct mr_child *child = reap->child;
 
+    if (child) /* what a waiter was just given stands in no page, but it comes back too */
+        child->unexplained = reap->blames.unexplained && reap->n_back > 0;
     count(reap);
     reap->child = NULL;
     uv_timer_start(&reap->timer, on_linger_over, LOOK_AGAIN_MS, 0);

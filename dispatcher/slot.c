@@ -172,6 +172,7 @@ static enum mr_code start_process(struct mr_slot *slot, struct mr_err *err)
     struct mr_spawn_events events = {on_word, on_process_exit, slot};
     struct mr_buf config = {0};
 
+    slot->child->one_by_one = mr_careful_is_on(&slot->pool->careful);
     mr_config_print(dispatcher->config, true, &config);
     struct mr_spawn_plan spawn = {
         .program = dispatcher->worker_program,
@@ -180,6 +181,7 @@ static enum mr_code start_process(struct mr_slot *slot, struct mr_err *err)
         .config = {config.at, config.len},
         .page_fd = slot->child->page_fd,
         .nice = pool ? pool->nice : 0,
+        .one_by_one = slot->child->one_by_one,
     };
     enum mr_code code = mr_spawn_start(dispatcher->loop, &spawn, &events, &slot->process, err);
     if (config.len)
@@ -390,6 +392,7 @@ static void end(struct mr_slot *slot)
     bool again_at_once = !slot->retiring && ending != MR_ENDING_CONFIG && is_proven(slot);
 
     count_ending(slot, ending);
+    mr_careful_look(&slot->pool->careful, slot->child); /* before the next one begins */
     reap(slot, slot->status);
     if (again_at_once) {
         slot->failures = 0;
@@ -512,6 +515,7 @@ void mr_slot_look(struct mr_slot *slot, uint64_t now_ms, bool late)
     if ((slot->state != MR_SLOT_SERVING && slot->state != MR_SLOT_DRAINING) ||
         !is_running(slot))
         return;
+    mr_careful_look(&slot->pool->careful, slot->child);
     if (slot->failures && is_proven(slot)) {
         slot->failures = 0;
         mr_pool_balance(slot->pool);

@@ -131,8 +131,13 @@ static void pass_fd(uv_stdio_container_t *out, int fd)
 static int run(uv_loop_t *loop, struct mr_spawn *spawn, const struct mr_spawn_plan *plan,
                int config_fd)
 {
-    const char *const argv[] = {"millrace-worker", "--pool",     plan->pool,
-                                "--worker",        plan->worker, NULL};
+    const char *const argv[] = {"millrace-worker",
+                                "--pool",
+                                plan->pool,
+                                "--worker",
+                                plan->worker,
+                                plan->one_by_one ? "--one-by-one" : NULL,
+                                NULL};
     uv_stdio_container_t fds[N_FDS] = {{.flags = UV_IGNORE}}; /* 0: /dev/null */
 
     pass_fd(&fds[1], 1);

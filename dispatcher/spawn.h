@@ -6,6 +6,7 @@
 #include "proto/base/err.h"
 #include "proto/base/str.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -19,6 +20,7 @@ struct mr_spawn_plan {
         config; /* resolved, with secrets: goes down by fd, never by argv or environment */
     int page_fd;
     int nice;
+    bool one_by_one; /* one job at a time, until it has ended one */
 };
 
 struct mr_spawn_events {

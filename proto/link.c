@@ -180,6 +180,8 @@ static bool next_reply(struct mr_link *link)
     void *reply = NULL;
 
     if (redisReaderGetReply(link->reader, &reply) != REDIS_OK) {
+        if (link->reader->err == REDIS_ERR_OOM)
+            abort(); /* as mr_zalloc does; on a new connection the same would come again */
         mr_link_lose(link, MR_EDOWN, link->reader->errstr);
         return false;
     }

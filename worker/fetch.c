@@ -127,12 +127,27 @@ static void ask_later(struct mr_source *source, uint64_t ms)
     mr_worker_again(source->worker, source->not_before_ms - uv_now(source->worker->loop));
 }
 
+/* Something that was leased killed the workers before: until a delivery has ended here, one job comes at a time. */
+static bool is_careful(const struct mr_worker *worker)
+{
+    return worker->one_by_one && worker->page.header->finished == 0;
+}
+
+/* Not by a waiter: what that is given is in no lease yet when its bytes arrive. */
+static void poll_carefully(struct mr_source *source)
+{
+    source->came_short = false;
+    ask_later(source, PAUSE_MS);
+}
+
 static void take_count(struct mr_lease *lease, long long count, unsigned n_wanted)
 {
     struct mr_source *source = lease->source;
 
     source->gave = count > 0;
     source->came_short = count >= 0 && (unsigned)count < n_wanted;
+    if (source->came_short && is_careful(source->worker))
+        poll_carefully(source);
     if (count > 0) {
         mr_lease_hold(lease, (unsigned)count);
         if (!lease->owed)
@@ -264,6 +279,8 @@ static unsigned plan(struct mr_worker *worker, struct mr_source **out, unsigned 
         out[n++] = source;
     }
     *out_n = n;
+    if (is_careful(worker))
+        return waiting == 0 && room > 0 ? 1 : 0;
     unsigned want = room + ahead;
     if (ahead > 0 && waiting >= ahead / 2 + 1)
         return 0; /* enough is here; two leases in flight are the most */

@@ -19,7 +19,7 @@ enum { EXIT_MISUSE = 64, EXIT_OUR_BUG = 70, EXIT_BAD_CONFIG = 78 };
 
 struct arguments {
     const char *config, *pool, *worker;
-    bool check;
+    bool check, one_by_one;
 };
 
 static const char usage[] =
@@ -29,6 +29,9 @@ static const char usage[] =
     "  -c, --config FILE  configuration; default $MILLRACE_CONFIG, else the environment alone\n"
     "  -p, --pool NAME    the pool to serve; default the first\n"
     "      --worker ID    incarnation, with fds 3, 4 and 5 as the dispatcher passes them\n"
+    "      --one-by-one   fetch one job at a time until one has ended; the dispatcher says so "
+    "where\n"
+    "                     workers die before a job begins, to find out which job it is\n"
     "      --check        check the configuration and leave\n"
     "      --version, --help\n";
 
@@ -36,13 +39,14 @@ static const char usage[] =
 static int parse_arguments(int argc, char **argv, struct arguments *out)
 {
     static const struct option options[] = {
-        {"config",  required_argument, NULL, 'c'},
-        {"pool",    required_argument, NULL, 'p'},
-        {"worker",  required_argument, NULL, 'w'},
-        {"check",   no_argument,       NULL, 'k'},
-        {"version", no_argument,       NULL, 'v'},
-        {"help",    no_argument,       NULL, 'h'},
-        {NULL,      0,                 NULL, 0  },
+        {"config",     required_argument, NULL, 'c'},
+        {"pool",       required_argument, NULL, 'p'},
+        {"worker",     required_argument, NULL, 'w'},
+        {"one-by-one", no_argument,       NULL, 'o'},
+        {"check",      no_argument,       NULL, 'k'},
+        {"version",    no_argument,       NULL, 'v'},
+        {"help",       no_argument,       NULL, 'h'},
+        {NULL,         0,                 NULL, 0  },
     };
 
     *out = (struct arguments){.config = getenv("MILLRACE_CONFIG")};
@@ -56,6 +60,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *out)
             break;
         case 'w':
             out->worker = optarg;
+            break;
+        case 'o':
+            out->one_by_one = true;
             break;
         case 'k':
             out->check = true;
@@ -126,6 +133,7 @@ static int serve(const struct arguments *arguments, const struct mr_config *conf
         .worker = arguments->worker,
         .pulse_fd = arguments->worker ? PULSE_FD : -1,
         .page_fd = arguments->worker ? PAGE_FD : -1,
+        .one_by_one = arguments->one_by_one,
     };
     struct mr_err err;
     struct mr_worker *worker = mr_zalloc(sizeof(*worker));

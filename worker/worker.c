@@ -439,6 +439,7 @@ enum mr_code mr_worker_init(struct mr_worker *worker, uv_loop_t *loop,
     worker->loop = loop;
     worker->config = config;
     worker->standalone = !options->worker;
+    worker->one_by_one = options->one_by_one;
     worker->started_at_ms = mr_clock_ms();
     mr_list_init(&worker->dirty);
     mr_random_seed(&worker->random);

@@ -67,6 +67,7 @@ struct mr_worker {
     char incarnation[MR_WORKER_MAX];
     bool standalone; /* nobody renews it but itself */
     bool parent_gone;
+    bool one_by_one; /* until the first delivery has ended */
     struct mr_page page;
     struct mr_recorder recorder;
     struct mr_store *store;
@@ -106,6 +107,7 @@ struct mr_worker_options {
     const char *pool;      /* NULL: the first */
     const char *worker;    /* incarnation; NULL: standalone, one is drawn */
     int pulse_fd, page_fd; /* 3 and 4; -1: standalone */
+    bool one_by_one;       /* until one delivery has ended, one job is fetched at a time */
 };
 
 /* Takes the page; config is borrowed for the worker's life. */

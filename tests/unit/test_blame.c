@@ -231,22 +231,114 @@ START_TEST(an_address_out_of_bounds_is_not_believed)
 }
 END_TEST
 
+/* Each of these leases holds n places; done: of the last one. */
+static void hold(unsigned n_leases, unsigned n, bool done)
+{
+    for (unsigned i = 0; i < n_leases; i++)
+        atomic_store(&mr_page_lease_of(&page, 0, 1 + i)->n, n);
+    atomic_store(&mr_page_lease_of(&page, 0, n_leases)->done[0], done);
+}
+
+static void decide_one_by_one(int status)
+{
+    const struct mr_death death = {.status = status, .one_by_one = true};
+
+    mr_blames_fini(&blames);
+    mr_blame_decide(&page, &death, &blames);
+}
+
+START_TEST(nothing_begun_and_a_batch_leased_explains_no_death)
+{
+    open_page();
+    hold(1, 1, false);
+    atomic_store(&page.header->crash_place, MR_PAGE_NOBODY);
+    decide(SIGABRT, false);
+    ck_assert_uint_eq(blames.n_items, 0);
+    ck_assert(blames.unexplained);
+    decide(KILLED, true);
+    ck_assert(!blames.unexplained);
+    decide(EXITED(75), false);
+    ck_assert(!blames.unexplained);
+    decide(-1, false); /* how an orphan ended, nobody saw */
+    ck_assert(!blames.unexplained);
+    run_places(1);
+    decide(KILLED, false);
+    ck_assert(!blames.unexplained);
+    close_page();
+}
+END_TEST
+
+START_TEST(the_only_job_of_a_careful_worker_killed_it_unread)
+{
+    open_page();
+    hold(1, 1, false);
+    atomic_store(&page.header->crash_place, MR_PAGE_NOBODY);
+    decide_one_by_one(SIGABRT);
+    assert_only(0, MR_OUTCOME_CRASHED);
+    ck_assert(!blames.unexplained);
+    struct mr_outcome outcome = mr_blame_outcome(&blames, &blames.items[0]);
+    ck_assert_str_eq(outcome.reason,
+                     "crashed: SIGABRT, its worker died before it could be read");
+    mr_outcome_fini(&outcome);
+    close_page();
+}
+END_TEST
+
+static const struct {
+    unsigned n_leases, n;
+    bool done;
+    uint64_t finished;
+} not_the_only[] = {
+    {2, 1, false, 0}, /* either may have done it */
+    {1, 2, false, 0},
+    {1, 1, true,  0}, /* its verdict stood */
+    {1, 1, false, 1}, /* it took as many as it liked by then */
+};
+
+START_TEST(a_careful_worker_with_more_or_less_than_one_blames_nobody)
+{
+    open_page();
+    hold(not_the_only[_i].n_leases, not_the_only[_i].n, not_the_only[_i].done);
+    atomic_store(&page.header->finished, not_the_only[_i].finished);
+    decide_one_by_one(KILLED);
+    ck_assert_uint_eq(blames.n_items, 0);
+    ck_assert(blames.unexplained);
+    close_page();
+}
+END_TEST
+
+START_TEST(what_a_careful_worker_runs_is_blamed_before_what_it_holds)
+{
+    open_page();
+    run_places(1);
+    atomic_store(&mr_page_lease_of(&page, 0, 2)->n, 1);
+    decide_one_by_one(KILLED);
+    assert_only(0, MR_OUTCOME_CRASHED);
+    ck_assert(!blames.items[0].unread);
+    close_page();
+}
+END_TEST
+
 int main(void)
 {
     const struct mr_test tests[] = {
-        {nobody_is_blamed_for_an_exit_in_order,                       MR_COUNT(clean)      },
-        {the_thread_that_crashed_names_the_culprit,                   0                    },
-        {an_orphans_crash_is_read_from_its_page,                      0                    },
-        {the_only_one_that_ran_did_it,                                MR_COUNT(unexplained)},
-        {parsing_counts_as_running,                                   0                    },
-        {of_several_whose_code_the_loop_was_in_did_it,                MR_COUNT(unexplained)},
-        {otherwise_all_that_ran_are_suspects,                         MR_COUNT(unexplained)},
-        {our_own_kill_blames_who_passed_his_deadline,                 0                    },
-        {our_own_kill_of_a_loop_that_stood_still_blames_who_held_it,  0                    },
-        {our_own_kill_at_the_end_of_a_drain_blames_nobody,            0                    },
-        {a_finished_job_is_not_running_any_more,                      0                    },
-        {a_verdict_that_may_not_have_arrived_is_lost_without_a_crash, 0                    },
-        {an_address_out_of_bounds_is_not_believed,                    0                    },
+        {nobody_is_blamed_for_an_exit_in_order,                       MR_COUNT(clean)       },
+        {the_thread_that_crashed_names_the_culprit,                   0                     },
+        {an_orphans_crash_is_read_from_its_page,                      0                     },
+        {the_only_one_that_ran_did_it,                                MR_COUNT(unexplained) },
+        {parsing_counts_as_running,                                   0                     },
+        {of_several_whose_code_the_loop_was_in_did_it,                MR_COUNT(unexplained) },
+        {otherwise_all_that_ran_are_suspects,                         MR_COUNT(unexplained) },
+        {our_own_kill_blames_who_passed_his_deadline,                 0                     },
+        {our_own_kill_of_a_loop_that_stood_still_blames_who_held_it,  0                     },
+        {our_own_kill_at_the_end_of_a_drain_blames_nobody,            0                     },
+        {a_finished_job_is_not_running_any_more,                      0                     },
+        {a_verdict_that_may_not_have_arrived_is_lost_without_a_crash, 0                     },
+        {an_address_out_of_bounds_is_not_believed,                    0                     },
+        {nothing_begun_and_a_batch_leased_explains_no_death,          0                     },
+        {the_only_job_of_a_careful_worker_killed_it_unread,           0                     },
+        {a_careful_worker_with_more_or_less_than_one_blames_nobody,   MR_COUNT(not_the_only)},
+        {what_a_careful_worker_runs_is_blamed_before_what_it_holds,   0                     },
     };
 
     return mr_suite_run("blame", tests);

@@ -236,6 +236,49 @@ START_TEST(what_is_left_of_its_session_dies_first)
 }
 END_TEST
 
+/* n noisy jobs in lease 0, none of them begun. */
+static void lease_unread(int n)
+{
+    mr_grave_lease(&t, 0, 1, n, 0);
+    for (int i = 0; i < n; i++)
+        atomic_store(&t.child.page.places[i].state, MR_PLACE_FREE);
+}
+
+START_TEST(a_death_that_nothing_explains_is_reported)
+{
+    mr_grave_open(&t);
+    lease_unread(2);
+    mr_grave_reap(&t);
+    mr_grave_assert_ready(&t, 2, (const int[]){1, 2});
+    ck_assert(t.child.unexplained);
+    mr_grave_close(&t);
+}
+END_TEST
+
+START_TEST(a_death_with_nothing_in_hand_is_nobodys)
+{
+    mr_grave_open(&t);
+    mr_grave_reap(&t);
+    ck_assert(!t.child.unexplained);
+    mr_grave_close(&t);
+}
+END_TEST
+
+/* PROTOCOL 19: with one job at a time, the job that killed its worker unread is known. */
+START_TEST(the_unread_job_of_a_careful_worker_pays_for_its_death)
+{
+    mr_grave_open(&t);
+    t.child.one_by_one = true;
+    lease_unread(1);
+    mr_grave_reap(&t);
+    mr_grave_assert_ready(&t, 0, NULL);
+    ck_assert_int_eq(mr_grave_delayed_number(&t, "attempts"), 1);
+    ck_assert_int_eq(mr_grave_delayed_number(&t, "crashes"), 1);
+    ck_assert(!t.child.unexplained);
+    mr_grave_close(&t);
+}
+END_TEST
+
 int main(void)
 {
     const struct mr_test tests[] = {
@@ -252,6 +295,9 @@ int main(void)
         {late_blmove_of_a_reaped_worker_leaves_the_job,           0},
         {a_second_look_finds_what_came_late,                      0},
         {what_is_left_of_its_session_dies_first,                  0},
+        {a_death_that_nothing_explains_is_reported,               0},
+        {a_death_with_nothing_in_hand_is_nobodys,                 0},
+        {the_unread_job_of_a_careful_worker_pays_for_its_death,   0},
     };
 
     return mr_suite_run("reaper", tests);

@@ -20,7 +20,7 @@ struct fixture {
     struct mr_page page;
     int page_fd, status, nice;
     char words[8];
-    bool ended, stop_when_ready;
+    bool ended, stop_when_ready, one_by_one;
     struct mr_spawn *spawn;
     struct mr_err err;
 };
@@ -92,6 +92,7 @@ static enum mr_code start(struct fixture *f, const char *program)
         .config = {"lease: 10s\n", 11},
         .page_fd = f->page_fd,
         .nice = f->nice,
+        .one_by_one = f->one_by_one,
     };
 
     return mr_spawn_start(&f->loop, &plan, &events, &f->spawn, &f->err);
@@ -171,6 +172,19 @@ START_TEST(its_argv_names_pool_and_incarnation)
     run_and_report(&f);
     ck_assert_ptr_nonnull(strstr(read_report(&f), "arg millrace-worker\narg --pool\narg high\n"
                                                   "arg --worker\narg " WORKER "\n"));
+    ck_assert_ptr_null(strstr(read_report(&f), "--one-by-one"));
+    tear_down(&f);
+}
+END_TEST
+
+START_TEST(it_is_told_to_be_careful)
+{
+    struct fixture f;
+
+    set_up(&f);
+    f.one_by_one = true;
+    run_and_report(&f);
+    ck_assert_ptr_nonnull(strstr(read_report(&f), "arg --one-by-one\n"));
     tear_down(&f);
 }
 END_TEST
@@ -271,6 +285,7 @@ int main(void)
         {it_gets_its_fds_and_no_others,           0},
         {its_configuration_is_sealed,             0},
         {its_argv_names_pool_and_incarnation,     0},
+        {it_is_told_to_be_careful,                0},
         {secrets_in_the_environment_stay_behind,  0},
         {it_leads_a_session_of_its_own,           0},
         {it_is_as_modest_as_its_pool_says,        0},

@@ -419,15 +419,15 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {a_settled_job_that_reappears_is_settled_again_and_not_run,  0 },
-        {a_retry_that_redis_forgot_is_said_again,                    0 },
-        {a_dead_letter_that_redis_forgot_is_written_again,           0 },
-        {a_give_back_that_redis_forgot_is_said_again,                0 },
-        {an_older_batch_under_a_name_in_use_goes_back_whole,         0 },
-        {a_batch_that_reappears_under_a_free_name_is_given_back,     0 },
-        {a_worker_that_redis_has_never_heard_of_starts_nothing_more, 0 },
-        {a_dead_workers_page_is_not_believed_about_an_older_batch,   0 },
-        {a_waiter_is_not_called_off_at_another_server,               0 },
+        {a_settled_job_that_reappears_is_settled_again_and_not_run,  0},
+        {a_retry_that_redis_forgot_is_said_again,                    0},
+        {a_dead_letter_that_redis_forgot_is_written_again,           0},
+        {a_give_back_that_redis_forgot_is_said_again,                0},
+        {an_older_batch_under_a_name_in_use_goes_back_whole,         0},
+        {a_batch_that_reappears_under_a_free_name_is_given_back,     0},
+        {a_worker_that_redis_has_never_heard_of_starts_nothing_more, 0},
+        {a_dead_workers_page_is_not_believed_about_an_older_batch,   0},
+        {a_waiter_is_not_called_off_at_another_server,               0},
         {going_back_at_any_moment_loses_nothing,                     5},
     };
 

@@ -60,7 +60,7 @@ struct mr_config {
     /*
      * An object: "email", "jobs", "mysql", ... as modules see them: checked, defaults filled in,
      * secrets resolved; spans end in _ms, sizes in _bytes. Without any default, a section
-     * that was not configured is missing (sms, payment, storage, reports, jobs).
+     * that was not configured is missing (storage, templates, jobs).
      */
     json_t *sections;
     json_t *values; /* every option as checked; print and compare read it */

@@ -110,6 +110,51 @@ START_TEST(a_fenced_worker_leaves_what_it_did_not_start_where_it_is)
 }
 END_TEST
 
+/* As a reaper does it: what is not settled goes back to the head, in order, and the list is gone. */
+static void take_the_lease_away(void)
+{
+    redisReply *lease = mr_redis_ask(&mill.redis, "KEYS " Q ":lease:*-*:?");
+
+    ck_assert_uint_eq(lease->elements, 1);
+    while (mr_redis_int(&mill.redis, "EXISTS %s", lease->element[0]->str) == 1)
+        mr_redis_do(&mill.redis, "LMOVE %s " Q " RIGHT LEFT", lease->element[0]->str);
+    freeReplyObject(lease);
+}
+
+/*
+ * It is registered and fresh, and yet its batch was taken from it. Nobody tells it so but the answer to its next settlement: from then
+ * on the rest of that batch is not its to start.
+ */
+START_TEST(a_settlement_that_is_refused_ends_the_whole_batch)
+{
+    enum { QUICK = 200, FIRST = QUICK, SECOND, LAST };
+    static const char one_at_a_time[] =
+        "lease: 10s\npools: { main: { queues: [main], concurrency: 1 } }\n";
+
+    mr_mill_start(&mill, one_at_a_time, NULL);
+    mr_mill_work(&mill, 0, mill.redis.url);
+    push(0, QUICK, 0); /* it learns that jobs here are quick, and fetches ahead */
+    await_all(QUICK);
+    mr_mill_pause(&mill, "main");
+    push(FIRST, 1, 700);
+    push(SECOND, 1, 700);
+    push(LAST, 1, 0);
+    mr_mill_resume(&mill, "main");
+    mr_wait_for(mr_mill_noted(&mill, 's', FIRST) == 1, PATIENCE_MS);
+    mr_wait_for(mr_mill_ready(&mill, "main") == 0, PATIENCE_MS); /* all three are leased */
+    mr_mill_pause(&mill, "main");
+    take_the_lease_away();
+    mr_wait_for(mr_mill_noted(&mill, 'e', SECOND) == 1, PATIENCE_MS);
+    mr_wait_for(mr_proc_said(&mill.workers[0], "lease.lost"), PATIENCE_MS);
+    ck_assert_uint_eq(mr_mill_noted(&mill, 's', LAST), 0);
+    ck_assert_int_eq(mr_mill_ready(&mill, "main"), 3);
+    mr_mill_resume(&mill, "main");
+    await_all(QUICK + 3);
+    ck_assert_uint_eq(mr_mill_noted(&mill, 's', LAST), 1);
+    mr_mill_stop(&mill);
+}
+END_TEST
+
 /* Nobody tells them that nobody renews them: no pipe was closed, no process ended. */
 START_TEST(workers_of_a_stopped_dispatcher_renew_themselves)
 {
@@ -325,6 +370,7 @@ int main(void)
     const struct mr_test tests[] = {
         {a_worker_that_slept_through_its_lease_starts_nothing_more,          0},
         {a_fenced_worker_leaves_what_it_did_not_start_where_it_is,           0},
+        {a_settlement_that_is_refused_ends_the_whole_batch,                  0},
         {a_job_that_does_not_stop_goes_back_when_its_process_has_ended,      0},
         {a_job_that_was_finished_before_the_kill_does_not_run_again,         0},
         {tokens_of_laravel_do_not_pile_up,                                   0},

@@ -1,0 +1,150 @@
+#include "tests/support/peer.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { START_MS = 20000, ARGS_MAX = 32 };
+
+/* fd: a bound socket to listen on, or -1. */
+static void run(struct mr_peer *peer, int fd, const char *const *args)
+{
+    const char *argv[ARGS_MAX] = {"/usr/bin/python3", MR_SOURCE_ROOT "/tests/peers/web.py",
+                                  "--out", peer->out};
+    size_t n = 4;
+    char log[160], line[80], number[16];
+
+    if (fd >= 0) {
+        snprintf(number, sizeof(number), "%d", fd);
+        argv[n++] = "--fd";
+        argv[n++] = number;
+    }
+    for (size_t i = 0; args && args[i]; i++) {
+        ck_assert_uint_lt(n + 1, ARGS_MAX);
+        argv[n++] = args[i];
+    }
+    snprintf(log, sizeof(log), "%s.log", peer->out);
+    unlink(log); /* of one before: its port */
+    peer->in = mr_proc_start_fed(&peer->proc, argv, NULL, log);
+    mr_proc_line(&peer->proc, "{\"port\": ", START_MS, line, sizeof(line));
+    peer->port = atoi(line + strlen("{\"port\": "));
+    ck_assert_int_gt(peer->port, 0);
+}
+
+void mr_peer_start(struct mr_peer *peer, const char *dir, const char *const *args)
+{
+    snprintf(peer->out, sizeof(peer->out), "%s/requests", dir);
+    run(peer, -1, args);
+}
+
+void mr_peer_restart(struct mr_peer *peer, const char *const *args)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)peer->port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0); /* inherited: no close-on-exec */
+    int on = 1;
+
+    ck_assert_int_ge(fd, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    run(peer, fd, args);
+    close(fd);
+}
+
+void mr_peer_stop(struct mr_peer *peer)
+{
+    close(peer->in);
+    mr_proc_kill(&peer->proc);
+}
+
+static const char *text(const json_t *request, const char *member)
+{
+    const char *value = json_string_value(json_object_get(request, member));
+
+    return value ? value : "";
+}
+
+json_t *mr_peer_requests(const struct mr_peer *peer, const char *kind)
+{
+    json_t *requests = json_array();
+    FILE *file = fopen(peer->out, "re");
+    json_t *request;
+
+    /* A line that is still being written does not parse yet. */
+    while (file && (request = json_loadf(file, JSON_DISABLE_EOF_CHECK, NULL))) {
+        if (!kind || !strcmp(text(request, "kind"), kind))
+            json_array_append(requests, request);
+        json_decref(request);
+    }
+    if (file)
+        fclose(file);
+    return requests;
+}
+
+size_t mr_peer_count(const struct mr_peer *peer, const char *kind)
+{
+    json_t *requests = mr_peer_requests(peer, kind);
+    size_t n = json_array_size(requests);
+
+    json_decref(requests);
+    return n;
+}
+
+size_t mr_peer_effects(const struct mr_peer *peer, const char *kind, const char *key)
+{
+    json_t *requests = mr_peer_requests(peer, kind);
+    json_t *request;
+    size_t i, n = 0;
+
+    json_array_foreach(requests, i, request)
+    {
+        bool meant =
+            !key || !strcmp(text(request, "key"), key) || !strcmp(text(request, "uuid"), key);
+
+        n += meant && json_is_true(json_object_get(request, "effect"));
+    }
+    json_decref(requests);
+    return n;
+}
+
+size_t mr_peer_connections(const struct mr_peer *peer, const char *kind)
+{
+    json_t *requests = mr_peer_requests(peer, kind), *seen = json_object();
+    json_t *request;
+    size_t i, n;
+    char number[24];
+
+    json_array_foreach(requests, i, request)
+    {
+        snprintf(number, sizeof(number), "%lld",
+                 (long long)json_integer_value(json_object_get(request, "connection")));
+        json_object_set_new(seen, number, json_true());
+    }
+    n = json_object_size(seen);
+    json_decref(seen);
+    json_decref(requests);
+    return n;
+}
+
+size_t mr_peer_most_open(const struct mr_peer *peer, const char *kind)
+{
+    json_t *requests = mr_peer_requests(peer, kind);
+    json_t *request;
+    size_t i, most = 0;
+
+    json_array_foreach(requests, i, request)
+    {
+        size_t open = (size_t)json_integer_value(json_object_get(request, "open"));
+
+        if (open > most)
+            most = open;
+    }
+    json_decref(requests);
+    return most;
+}

@@ -160,6 +160,7 @@ int main(int argc, char **argv)
     if (status >= 0)
         return status;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a write past the limit of file sizes fails, and says so */
     keep_fds_from_children(&arguments);
     struct mr_config *config = load(&arguments);
     if (!config)

@@ -15,14 +15,15 @@
 
 enum { NAME_MAX_BYTES = 64, SUGGESTED_FROM_MAX = 1000, FILE_MAX = MR_YAML_BYTES_MAX };
 
-/* No dot and no slash: a name never leaves its folder. */
-static bool is_report_name(const char *name)
+bool mr_catalog_is_name(struct mr_bytes name)
 {
-    size_t len = strlen(name);
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                   "0123456789_-";
 
-    return len >= 1 && len <= NAME_MAX_BYTES && strspn(name, letters) == len;
+    for (size_t i = 0; i < name.len; i++)
+        if (!memchr(letters, name.at[i], sizeof(letters) - 1))
+            return false;
+    return name.len >= 1 && name.len <= NAME_MAX_BYTES;
 }
 
 /* ---- which there are ---- */
@@ -119,11 +120,6 @@ enum mr_code mr_catalog_read(const char *dir, const char *name, struct mr_report
 {
     struct mr_buf bytes = {0};
 
-    if (!is_report_name(name))
-        return mr_fail(err, MR_EINVAL,
-                       "data.report must be 1 to 64 of A-Z a-z 0-9 _ -, the name of a "
-                       "definition in %s",
-                       dir);
     char *path = mr_asprintf("%s/%s" SUFFIX, dir, name);
     enum mr_code code = read_file(dir, name, path, &bytes, err);
     if (code == MR_OK)

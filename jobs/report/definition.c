@@ -278,15 +278,15 @@ static void read_report(struct reading *r)
 enum mr_code mr_report_parse(const char *bytes, size_t len, const char *origin,
                              struct mr_report *out, struct mr_config_errors *errors)
 {
-    struct mr_report report = {0};
+    struct mr_report report = {.origin = mr_strdup(origin)};
     struct mr_yaml *root = NULL;
     struct reading r = {.errors = errors, .report = &report};
 
-    if (mr_yaml_parse(bytes, len, origin, &root, errors) != MR_OK)
-        return MR_EINVAL;
-    r.root = root;
-    read_report(&r);
-    mr_yaml_free(root);
+    if (mr_yaml_parse(bytes, len, origin, &root, errors) == MR_OK) {
+        r.root = root;
+        read_report(&r);
+        mr_yaml_free(root);
+    }
     if (errors->n_lines) {
         mr_report_fini(&report);
         return MR_EINVAL;
@@ -305,6 +305,7 @@ void mr_report_fini(struct mr_report *report)
         free(report->columns[i].name);
         mr_options_empty(&column_table, &report->columns[i]);
     }
+    free(report->origin);
     free(report->params);
     free(report->columns);
     free(report->bound);

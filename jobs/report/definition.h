@@ -16,7 +16,8 @@ struct mr_report_column {
 };
 
 struct mr_report {
-    char *title; /* for people, in the log; NULL: none */
+    char *origin; /* its file, for messages */
+    char *title;  /* for people, in the log; NULL: none */
     struct mr_statement statement;
     unsigned *bound; /* the parameter of each of the statement's places */
     struct mr_param *params;

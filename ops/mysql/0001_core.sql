@@ -100,11 +100,12 @@ CREATE TABLE IF NOT EXISTS billing_charges (
 CREATE TABLE IF NOT EXISTS report_runs (
     uuid       VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'of the job',
     report     VARCHAR(200) COLLATE utf8mb4_bin NOT NULL COMMENT 'name of its definition',
-    params     TEXT NOT NULL COMMENT 'JSON, as the job gave them',
+    params     LONGTEXT NOT NULL COMMENT 'JSON, as the job gave them',
     state      ENUM('running', 'done', 'failed') NOT NULL,
     row_count  BIGINT UNSIGNED NULL COMMENT 'NULL until done',
     bytes      BIGINT UNSIGNED NULL COMMENT 'of the file; NULL until done',
     place      VARCHAR(500) NULL COMMENT 'of the file under storage.path; NULL until done',
+    reason     VARCHAR(1000) NULL COMMENT 'why the latest attempt failed',
     started_at DATETIME(3) NOT NULL COMMENT 'of the latest attempt',
     ended_at   DATETIME(3) NULL COMMENT 'NULL while it runs',
     PRIMARY KEY (uuid),

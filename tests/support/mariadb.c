@@ -250,7 +250,7 @@ static MYSQL_RES *ask(struct mr_mariadb *db, const char *sql)
     return first;
 }
 
-static char *sql_of(const char *format, va_list args)
+__attribute__((format(printf, 1, 0))) static char *sql_of(const char *format, va_list args)
 {
     char *sql = NULL;
 
@@ -258,7 +258,8 @@ static char *sql_of(const char *format, va_list args)
     return sql;
 }
 
-static char *first_value(struct mr_mariadb *db, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static char *first_value(struct mr_mariadb *db,
+                                                               const char *format, va_list args)
 {
     char *sql = sql_of(format, args), *value = NULL;
     MYSQL_RES *result = ask(db, sql);

@@ -196,17 +196,17 @@ END_TEST
 static const struct {
     const char *section, *want;
 } sections[] = {
-    {"email", "{\"from\":\"a@b\",\"password\":\"pw2\",\"timeout_ms\":10000,\"tls\":\"off\","
-              "\"url\":\"smtp://me:pw@mail:25\"}"},
-    {"jobs",  "{\"App\\\\Jobs\\\\X\":{\"handler\":\"mine\",\"ok\":[0]},\"import.csv\":{"
-     "\"command\":[\"php\","
+    {"email",     "{\"from\":\"a@b\",\"password\":\"pw2\",\"timeout_ms\":10000,\"tls\":\"off\","
+              "\"url\":\"smtp://me:pw@mail:25\"}"               },
+    {"jobs",      "{\"App\\\\Jobs\\\\X\":{\"handler\":\"mine\",\"ok\":[0]},\"import.csv\":{"
+             "\"command\":[\"php\","
              "\"a "
              "b\",\"\"],\"dir\":\"/"
              "srv\",\"env\":{\"TOKEN\":\"s3cret\"},\"handler\":\"exec\",\"ok\":[0,3],"
-             "\"retry\":[75],\"timeout_ms\":300000,\"tries\":4}}"                                                  },
-    {"storage",       "{\"path\":\"/data\"}"},
-    {"billing",       "{\"series\":\"INV\"}"                                                  },
-    {"templates",       "null"},
+             "\"retry\":[75],\"timeout_ms\":300000,\"tries\":4}}"},
+    {"storage",   "{\"path\":\"/data\"}"                                     },
+    {"billing",   "{\"series\":\"INV\"}"                                     },
+    {"templates", "null"                                                     },
 };
 
 START_TEST(modules_see_sections_with_units_and_defaults)

@@ -42,25 +42,12 @@ static void expect(const char *method, const char *path, const char *body, long 
 
 /* ---- TCP ---- */
 
-static unsigned port(void)
-{
-    char path[160];
-    unsigned number = 0;
-
-    snprintf(path, sizeof(path), "%s/run0/control.port", mill.redis.dir);
-    FILE *file = fopen(path, "re");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_int_eq(fscanf(file, "%u", &number), 1);
-    fclose(file);
-    return number;
-}
-
 static long tcp_status(const char *method, const char *path, const char *token)
 {
     char url[256];
     struct mr_http_answer answer;
 
-    snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", port(), path);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", mr_mill_control_port(&mill), path);
     mr_http_ask(&(struct mr_http){.url = url, .method = method, .token = token}, &answer);
     long status = answer.status;
     mr_http_answer_fini(&answer);
@@ -71,7 +58,7 @@ static long tcp_status(const char *method, const char *path, const char *token)
 static int raw_status(const char *request, size_t len)
 {
     struct sockaddr_in at = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)port()),
+                             .sin_port = htons((uint16_t)mr_mill_control_port(&mill)),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     char answer[64] = "";
     size_t got = 0;

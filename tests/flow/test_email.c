@@ -20,7 +20,7 @@
 #define PASSWORD "canary-9vX2"
 
 static struct mr_mill mill;
-static struct mr_sink sink;
+static struct mr_peer sink;
 static char yaml[1024];
 
 /* A mill whose mail goes to port; more: further options of email. */
@@ -43,7 +43,7 @@ static void start(const char *const *sink_args, const char *more)
 static void stop(void)
 {
     mr_mill_stop(&mill);
-    mr_sink_stop(&sink);
+    mr_peer_stop(&sink);
 }
 
 static void push(const char *payload)
@@ -107,7 +107,7 @@ START_TEST(a_mail_arrives_as_it_was_asked_for)
              bodies[_i].body);
     push(payload);
     await_mails(1);
-    json_t *mails = mr_sink_mails(&sink);
+    json_t *mails = mr_peer_lines(&sink);
     ck_assert_str_eq(text_of(mails, 0, "from"), "shop@example.org");
     char *to = json_dumps(json_object_get(json_array_get(mails, 0), "to"), 0);
     ck_assert_str_eq(to, "[\"ann@example.org\", \"bob@example.org\", \"eve@example.org\"]");
@@ -145,7 +145,7 @@ START_TEST(many_mails_share_few_connections)
         push(payload);
     }
     await_mails(MAILS);
-    json_t *mails = mr_sink_mails(&sink);
+    json_t *mails = mr_peer_lines(&sink);
     json_array_foreach(mails, i, mail)
     {
         char peer[24];
@@ -257,7 +257,7 @@ START_TEST(a_connection_cut_after_the_message_repeats_the_same_mail)
     start(NULL, "tls: off");
     push(MAIL_TO("drop1-ann@example.org"));
     await_mails(2); /* the server had kept the first one as well */
-    json_t *mails = mr_sink_mails(&sink);
+    json_t *mails = mr_peer_lines(&sink);
     ck_assert_str_eq(text_of(mails, 0, "message_id"), "<m-1@example.org>");
     ck_assert_str_eq(text_of(mails, 1, "message_id"), "<m-1@example.org>");
     json_decref(mails);
@@ -318,7 +318,7 @@ START_TEST(the_right_password_opens_the_door)
     start(with_login, "tls: off, username: shop, password: " PASSWORD);
     push(MAIL_TO("ann@example.org"));
     await_mails(1);
-    json_t *mails = mr_sink_mails(&sink);
+    json_t *mails = mr_peer_lines(&sink);
     ck_assert(json_is_true(json_object_get(json_array_get(mails, 0), "authenticated")));
     json_decref(mails);
     expect_no_password();
@@ -391,7 +391,7 @@ START_TEST(a_mail_travels_as_safely_as_configured_or_not_at_all)
         ck_assert_uint_eq(mr_sink_count(&sink), 0);
     } else {
         await_mails(1);
-        json_t *mails = mr_sink_mails(&sink);
+        json_t *mails = mr_peer_lines(&sink);
         ck_assert(json_is_true(json_object_get(json_array_get(mails, 0), "tls")));
         json_decref(mails);
     }

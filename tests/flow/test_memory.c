@@ -10,7 +10,7 @@
 enum { WORKERS = 10, KIB = 1024, RSS_KIB = 10 * 1024, PSS_KIB = 4 * 1024 };
 
 static struct mr_mill mill;
-static struct mr_sink sink;
+static struct mr_peer sink;
 static char yaml[512];
 
 /* Sanitizers need room of their own: then the figures are only shown. */
@@ -75,7 +75,7 @@ START_TEST(a_worker_loads_a_mail_library_with_its_first_mail)
     ck_assert(mr_proc_maps(worker[0], "libcurl"));
     printf("# resident after it: %zu KiB\n", mr_proc_rss_bytes(worker[0]) / KIB);
     mr_mill_stop(&mill);
-    mr_sink_stop(&sink);
+    mr_peer_stop(&sink);
 }
 END_TEST
 

@@ -10,6 +10,8 @@ serves until standard input ends, or with --forever until it is told to stop.
 
 Text messages, as Twilio has them:
     POST /2010-04-01/Accounts/{sid}/Messages.json   form To, From, Body; Basic auth --account:--token
+    refused numbers: +15005550001 invalid (21211), ...2 no way there (21612), ...3 not allowed (21408), ...4 stopped (21610),
+    ...9 no mobile (21614); as From ...1 invalid (21212), ...7 not owned (21606), ...8 its queue is full (21611)
 Payments, as Stripe has them:
     POST /v1/payment_intents                        form amount, currency, payment_method, confirm, metadata[...]
     GET  /v1/payment_intents/{id}                   Bearer --bearer
@@ -68,6 +70,14 @@ Route = collections.namedtuple("Route", "kind allowed act keeps")
 GSM_BASIC = ("@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
              "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà")
 GSM_EXTENDED = "\f^{}\\[~]|€"
+REFUSED_TO = {"1": (21211, "The 'To' number {} is not a valid phone number."),
+              "2": (21612, "The 'To' phone number {} is not currently reachable"),
+              "3": (21408, "Permission to send an SMS has not been enabled for the region indicated by the 'To' number: {}"),
+              "4": (21610, "The message From/To pair violates a blacklist rule."),
+              "9": (21614, "To number: {}, is not a mobile number")}
+REFUSED_FROM = {"1": (21212, "The 'From' number {} is not a valid phone number."),
+                "7": (21606, "The From phone number {} is not a valid, SMS-capable inbound phone number"),
+                "8": (21611, "This 'From' number has exceeded the maximum number of queued messages")}
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -186,10 +196,13 @@ class Messages:
         form = ask.form or {}
         to, sender, body = (form.get(name, "") for name in ("To", "From", "Body"))
         number = r"(whatsapp:)?\+[1-9][0-9]{6,14}"
-        if not re.fullmatch(number, to):
-            return self.refusal(400, 21211, f"The 'To' number {to} is not a valid phone number."), False
-        if not re.fullmatch(number + r"|[A-Za-z0-9 ]{1,11}", sender):
-            return self.refusal(400, 21212, f"The 'From' number {sender} is not a valid phone number."), False
+        for value, pattern, refused in ((to, number, REFUSED_TO),
+                                        (sender, number + r"|[A-Za-z0-9 ]{1,11}", REFUSED_FROM)):
+            how = refused["1"] if not re.fullmatch(pattern, value) else None
+            if value.rpartition(":")[2].startswith("+1500555000"):
+                how = refused.get(value[-1])
+            if how:
+                return self.refusal(400, how[0], how[1].format(value)), False
         if not body:
             return self.refusal(400, 21602, "Message body is required."), False
         if len(body) > 1600:

@@ -131,6 +131,19 @@ static void check_sanitizers(const struct mr_proc *proc)
         }
 }
 
+unsigned mr_mill_control_port(struct mr_mill *mill)
+{
+    char path[160];
+    unsigned port = 0;
+
+    snprintf(path, sizeof(path), "%s/run0/control.port", mill->redis.dir);
+    FILE *file = fopen(path, "re");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fscanf(file, "%u", &port), 1);
+    fclose(file);
+    return port;
+}
+
 void mr_mill_dismiss(struct mr_mill *mill, unsigned i, uint64_t ms)
 {
     mr_proc_signal(&mill->workers[i], SIGTERM);

@@ -34,6 +34,8 @@ void mr_mill_dispatch_at(struct mr_mill *mill, unsigned i, unsigned n_workers, c
  * itself, and nobody but the test sees it die.
  */
 void mr_mill_work(struct mr_mill *mill, unsigned i, const char *url);
+/* The TCP port of dispatcher 0's control API, for a configuration with control.listen 127.0.0.1:0 (MILLRACE_CONTROL_LISTEN). */
+unsigned mr_mill_control_port(struct mr_mill *mill);
 /* SIGTERM to worker i; it must leave with status 0 within ms. */
 void mr_mill_dismiss(struct mr_mill *mill, unsigned i, uint64_t ms);
 /* SIGTERM to dispatcher i; it must end with status 0 within ms, and leave no worker behind. */

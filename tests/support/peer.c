@@ -11,14 +11,16 @@
 
 enum { START_MS = 20000, ARGS_MAX = 32 };
 
-/* fd: a bound socket to listen on, or -1. */
-static void run(struct mr_peer *peer, int fd, const char *const *args)
+void mr_peer_run(struct mr_peer *peer, const char *program, const char *dir, const char *name,
+                 int fd, const char *const *args)
 {
-    const char *argv[ARGS_MAX] = {"/usr/bin/python3", MR_SOURCE_ROOT "/tests/peers/web.py",
-                                  "--out", peer->out};
+    char path[256], log[160], line[80], number[16];
+    const char *argv[ARGS_MAX] = {"/usr/bin/python3", path, "--out", peer->out};
     size_t n = 4;
-    char log[160], line[80], number[16];
 
+    snprintf(path, sizeof(path), MR_SOURCE_ROOT "/tests/peers/%s", program);
+    snprintf(peer->out, sizeof(peer->out), "%s/%s", dir, name);
+    snprintf(log, sizeof(log), "%s.log", peer->out);
     if (fd >= 0) {
         snprintf(number, sizeof(number), "%d", fd);
         argv[n++] = "--fd";
@@ -28,7 +30,6 @@ static void run(struct mr_peer *peer, int fd, const char *const *args)
         ck_assert_uint_lt(n + 1, ARGS_MAX);
         argv[n++] = args[i];
     }
-    snprintf(log, sizeof(log), "%s.log", peer->out);
     unlink(log); /* of one before: its port */
     peer->in = mr_proc_start_fed(&peer->proc, argv, NULL, log);
     mr_proc_line(&peer->proc, "{\"port\": ", START_MS, line, sizeof(line));
@@ -36,10 +37,31 @@ static void run(struct mr_peer *peer, int fd, const char *const *args)
     ck_assert_int_gt(peer->port, 0);
 }
 
+void mr_peer_stop(struct mr_peer *peer)
+{
+    close(peer->in);
+    mr_proc_kill(&peer->proc);
+}
+
+json_t *mr_peer_lines(const struct mr_peer *peer)
+{
+    json_t *lines = json_array();
+    FILE *file = fopen(peer->out, "re");
+    json_t *line;
+
+    /* A line that is still being written does not parse yet. */
+    while (file && (line = json_loadf(file, JSON_DISABLE_EOF_CHECK, NULL)))
+        json_array_append_new(lines, line);
+    if (file)
+        fclose(file);
+    return lines;
+}
+
+/* ---- web.py ---- */
+
 void mr_peer_start(struct mr_peer *peer, const char *dir, const char *const *args)
 {
-    snprintf(peer->out, sizeof(peer->out), "%s/requests", dir);
-    run(peer, -1, args);
+    mr_peer_run(peer, "web.py", dir, "requests", -1, args);
 }
 
 void mr_peer_restart(struct mr_peer *peer, const char *const *args)
@@ -53,14 +75,10 @@ void mr_peer_restart(struct mr_peer *peer, const char *const *args)
     ck_assert_int_ge(fd, 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-    run(peer, fd, args);
+    char dir[128];
+    snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(peer->out, '/') - peer->out), peer->out);
+    mr_peer_run(peer, "web.py", dir, "requests", fd, args);
     close(fd);
-}
-
-void mr_peer_stop(struct mr_peer *peer)
-{
-    close(peer->in);
-    mr_proc_kill(&peer->proc);
 }
 
 static const char *text(const json_t *request, const char *member)
@@ -72,18 +90,13 @@ static const char *text(const json_t *request, const char *member)
 
 json_t *mr_peer_requests(const struct mr_peer *peer, const char *kind)
 {
-    json_t *requests = json_array();
-    FILE *file = fopen(peer->out, "re");
-    json_t *request;
+    json_t *lines = mr_peer_lines(peer), *requests = json_array();
+    json_t *line;
+    size_t i;
 
-    /* A line that is still being written does not parse yet. */
-    while (file && (request = json_loadf(file, JSON_DISABLE_EOF_CHECK, NULL))) {
-        if (!kind || !strcmp(text(request, "kind"), kind))
-            json_array_append(requests, request);
-        json_decref(request);
-    }
-    if (file)
-        fclose(file);
+    json_array_foreach(lines, i, line) if (!kind || !strcmp(text(line, "kind"), kind))
+        json_array_append(requests, line);
+    json_decref(lines);
     return requests;
 }
 

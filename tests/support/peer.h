@@ -1,4 +1,4 @@
-/* A real HTTP server of a test's own (tests/peers/web.py): messages, payments, plain paths and faults; and what it received. */
+/* A real server of a test's own, of those in tests/peers, and what it received; above all the one that speaks HTTP. */
 #ifndef MR_TESTS_PEER_H
 #define MR_TESTS_PEER_H
 
@@ -6,22 +6,29 @@
 
 #include <jansson.h>
 
+/* Any program of tests/peers while it runs. */
 struct mr_peer {
     struct mr_proc proc;
     int in; /* its standard input: it serves until that ends */
     int port;
-    char out[128]; /* the requests, one JSON object a line */
+    char out[128]; /* what it received, one JSON object a line */
 };
 
 /*
- * Starts it in dir with further arguments ("--bearer", "key", ...; NULL-ended, may be NULL) and waits until it listens. A second one in the
- * same folder adds to what the first has received, but remembers none of it.
+ * Starts a program of tests/peers that writes to dir/name, with further arguments ("--tls", ...; NULL-ended, may be NULL), and waits
+ * until it listens: on a fresh port, or on the bound socket fd unless that is -1. A second one that writes to the same file adds to it.
  */
-void mr_peer_start(struct mr_peer *peer, const char *dir, const char *const *args);
-/* The same at the port of one that was stopped. */
-void mr_peer_restart(struct mr_peer *peer, const char *const *args);
+void mr_peer_run(struct mr_peer *peer, const char *program, const char *dir, const char *name,
+                 int fd, const char *const *args);
 void mr_peer_stop(struct mr_peer *peer);
+/* What it received so far, in order: an array, the caller's. */
+json_t *mr_peer_lines(const struct mr_peer *peer);
 
+/* ---- web.py: messages, payments, plain paths and faults ---- */
+
+void mr_peer_start(struct mr_peer *peer, const char *dir, const char *const *args);
+/* A new one at the port of one that was stopped; it remembers nothing of what that did. */
+void mr_peer_restart(struct mr_peer *peer, const char *const *args);
 /*
  * The requests so far, in order, of one kind ("message", "charge", "lookup", "plain"; NULL: all): an array, the caller's. What a line holds
  * is written at the head of tests/peers/web.py.

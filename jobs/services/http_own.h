@@ -1,0 +1,112 @@
+/* What the files of the HTTP client share, and nobody else includes: the client and one exchange from the inside. */
+#ifndef MR_JOBS_SERVICES_HTTP_OWN_H
+#define MR_JOBS_SERVICES_HTTP_OWN_H
+
+#include "jobs/services/http_client.h"
+#include "jobs/services/http_resolve.h"
+#include "proto/base/list.h"
+
+#include <curl/curl.h>
+
+/* Where one hop of an exchange goes, as read from its url by the parser that curl itself connects by. */
+struct mr_http_target {
+    char *origin; /* "https://api.example.org:443": what a peer is called, also for people */
+    char *host;   /* without the brackets of IPv6 */
+    unsigned port;
+    bool tls;
+};
+
+/* A request, copied and checked; what a redirect changes, it changes here. */
+struct mr_http_wanted {
+    char *method;
+    CURLU *url; /* without user and password */
+    struct mr_http_target target;
+    struct curl_slist *headers;
+    struct mr_bytes body; /* owned */
+    char *username, *password, *ca_file;
+    char **allow; /* NULL-ended */
+    unsigned peer_max, redirects_max;
+    uint64_t timeout_ms;
+    size_t body_max;
+    bool from_payload;
+};
+
+/* An answer while it comes; one for each hop. */
+struct mr_http_arriving {
+    struct mr_buf headers, body;
+    size_t header_bytes, body_max;
+    bool headers_over, truncated;
+};
+
+struct mr_http_call {
+    struct mr_list node; /* in its peer's waiting ones */
+    struct mr_http_client *client;
+    struct mr_http_peer *peer; /* NULL: not in a queue and not under way */
+    struct mr_http_wanted wanted;
+    struct mr_http_arriving arriving;
+    CURL *easy;                    /* NULL: not under way */
+    struct curl_slist *connect_to; /* of easy */
+    struct curl_slist *addresses;  /* of easy */
+    char curl_says[CURL_ERROR_SIZE];
+    bool sent;           /* bytes may have left, on this hop or one before */
+    unsigned n_attempts; /* of this hop: curl repeats what a reused connection did not take */
+    unsigned n_redirects;
+    bool cancelled, over; /* over: answer says what is known, and done is about to be called */
+    uv_timer_t timer;     /* the deadline; at once when cancelled or over */
+    struct mr_http_answer answer;
+    mr_http_done_fn *done;
+    void *arg;
+};
+
+/* ---- http_client.c ---- */
+
+/* For tests too: without a host, and with another way of finding addresses (NULL: getaddrinfo). */
+enum mr_code mr_http_client_new(uv_loop_t *loop, mr_http_getaddrinfo_fn *find,
+                                struct mr_http_client **out, struct mr_err *err);
+/* No exchange may be under way. Its handles close in the loop's next turn. */
+void mr_http_client_close(struct mr_http_client *client);
+struct mr_http_inbox *mr_http_client_inbox(struct mr_http_client *client);
+
+/* ---- http_exchange.c: where threads leave what they want of the loop ---- */
+
+struct mr_http_inbox *mr_http_inbox_new(uv_loop_t *loop, struct mr_http_client *client);
+/* No thread may be waiting. */
+void mr_http_inbox_close(struct mr_http_inbox *inbox);
+
+/* ---- http_request.c ---- */
+
+/* out is empty when it fails; err is for a person. */
+enum mr_code mr_http_wanted_init(struct mr_http_wanted *out,
+                                 const struct mr_http_request *request, struct mr_err *err);
+void mr_http_wanted_fini(struct mr_http_wanted *wanted);
+/*
+ * Turns it into the request that answers a redirect (RFC 9110, 15.4). To another origin go neither credentials nor the headers that the
+ * caller gave. MR_EINVAL when the location is none that may be followed.
+ */
+enum mr_code mr_http_wanted_redirect(struct mr_http_wanted *wanted, long status,
+                                     struct mr_bytes location, struct mr_err *err);
+/* Whether sending it twice does the same as sending it once (RFC 9110, 9.2.2). */
+bool mr_http_wanted_is_idempotent(const struct mr_http_wanted *wanted);
+
+/* ---- http_transfer.c: one hop in curl's hands ---- */
+
+/*
+ * A handle with everything set; it connects to these addresses and no others. alias names the set: a connection is used again only for the
+ * same one. NULL when libcurl has none.
+ */
+CURL *mr_http_transfer_new(struct mr_http_call *call, const struct mr_http_addresses *found,
+                           const char *alias, uint64_t left_ms);
+void mr_http_transfer_free(struct mr_http_call *call);
+/* Writes call's answer, from how the transfer ended. */
+void mr_http_transfer_judge(struct mr_http_call *call, CURLcode result);
+
+/* ---- http_answer.c ---- */
+
+/* curl's callbacks, arg is a struct mr_http_arriving. */
+size_t mr_http_on_header(char *bytes, size_t size, size_t n, void *arg);
+size_t mr_http_on_body(char *bytes, size_t size, size_t n, void *arg);
+void mr_http_arriving_clear(struct mr_http_arriving *arriving);
+/* Of a Retry-After's value at this unix time; -1 when it says nothing. */
+int64_t mr_http_retry_after_ms(struct mr_bytes value, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,257 @@
+#include "jobs/services/http_own.h"
+#include "proto/base/clock.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- where it connects ---- */
+
+static void append_address(struct mr_buf *out, const struct sockaddr_storage *address)
+{
+    const struct sockaddr_in *v4 = (const void *)address;
+    const struct sockaddr_in6 *v6 = (const void *)address;
+    char text[INET6_ADDRSTRLEN] = "";
+
+    if (address->ss_family == AF_INET)
+        mr_buf_text(out, inet_ntop(AF_INET, &v4->sin_addr, text, sizeof(text)));
+    else
+        mr_buf_printf(out, "[%s]", inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof(text)));
+}
+
+static struct curl_slist *list_of(const char *text)
+{
+    struct curl_slist *list = curl_slist_append(NULL, text);
+
+    if (!list)
+        abort(); /* out of memory, as in mr_zalloc */
+    return list;
+}
+
+/*
+ * Whatever the url's host is called, curl connects to alias, and alias is these addresses. So it asks no name server, nothing
+ * can come between our check and its connecting, and an idle connection is found again by alias alone. The
+ * entry (+) is forgotten by curl after a minute; it is needed at once.
+ */
+static void connect_to(struct mr_http_call *call, const struct mr_http_addresses *found,
+                       const char *alias)
+{
+    struct mr_buf text = {0};
+
+    mr_buf_printf(&text, "+%s:%u:", alias, call->wanted.target.port);
+    for (unsigned i = 0; i < found->n; i++) {
+        mr_buf_text(&text, i > 0 ? "," : "");
+        append_address(&text, &found->at[i]);
+    }
+    call->addresses = list_of(text.at);
+    mr_buf_clear(&text);
+    mr_buf_printf(&text, "::%s:%u", alias, call->wanted.target.port);
+    call->connect_to = list_of(text.at);
+    mr_buf_fini(&text);
+    curl_easy_setopt(call->easy, CURLOPT_RESOLVE, call->addresses);
+    curl_easy_setopt(call->easy, CURLOPT_CONNECT_TO, call->connect_to);
+    /* No proxy out of the environment, whoever gave the url: the addresses that were checked are those that are called. */
+    curl_easy_setopt(call->easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(call->easy, CURLOPT_NOPROXY, "*");
+}
+
+/* ---- what it sends ---- */
+
+static void write_method(CURL *easy, const struct mr_http_wanted *w)
+{
+    bool post = strcmp(w->method, "POST") == 0;
+    bool put = strcmp(w->method, "PUT") == 0 || strcmp(w->method, "PATCH") == 0;
+
+    if (w->body.at || post || put) {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)w->body.len);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, w->body.at ? w->body.at : "");
+        if (!post)
+            curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, w->method);
+    } else if (strcmp(w->method, "HEAD") == 0) {
+        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    } else {
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, w->method);
+    }
+}
+
+static void write_security(CURL *easy, const struct mr_http_wanted *w)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2); /* at least */
+    if (w->ca_file)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, w->ca_file);
+    if (w->username) {
+        curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+        curl_easy_setopt(easy, CURLOPT_USERNAME, w->username);
+        curl_easy_setopt(easy, CURLOPT_PASSWORD, w->password ? w->password : "");
+    }
+}
+
+/*
+ * The connection stands and the request is about to leave. When a connection that was idle before breaks without an answer, curl sends the
+ * request again by itself, whatever its method; the peer may have had it by then. So a second time is for requests that may be
+ * repeated, or of which not one byte has left.
+ */
+static int on_ready(void *arg, char *ip, char *local_ip, int port, int local_port)
+{
+    struct mr_http_call *call = arg;
+    long written = 0;
+
+    (void)ip, (void)local_ip, (void)port, (void)local_port;
+    if (call->n_attempts++ > 0 && !mr_http_wanted_is_idempotent(&call->wanted)) {
+        curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &written);
+        if (written > 0)
+            return CURL_PREREQFUNC_ABORT;
+    }
+    call->sent = true;
+    return CURL_PREREQFUNC_OK;
+}
+
+static void write_callbacks(struct mr_http_call *call)
+{
+    CURL *easy = call->easy;
+
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->curl_says);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, mr_http_on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, &call->arriving);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, mr_http_on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &call->arriving);
+}
+
+CURL *mr_http_transfer_new(struct mr_http_call *call, const struct mr_http_addresses *found,
+                           const char *alias, uint64_t left_ms)
+{
+    const struct mr_http_wanted *w = &call->wanted;
+
+    call->easy = curl_easy_init();
+    if (!call->easy)
+        return NULL;
+    call->n_attempts = 0;
+    call->curl_says[0] = '\0';
+    mr_http_arriving_clear(&call->arriving);
+    call->arriving.body_max = w->body_max;
+    curl_easy_setopt(call->easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(call->easy, CURLOPT_CURLU, w->url);
+    curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, w->headers);
+    /* Over HTTP/2 many would share a connection, and its end would say less of each. */
+    curl_easy_setopt(call->easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+    /* The exchange has a deadline of its own; curl shares the time out among several addresses. */
+    curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
+    write_method(call->easy, w);
+    write_security(call->easy, w);
+    write_callbacks(call);
+    connect_to(call, found, alias);
+    return call->easy;
+}
+
+void mr_http_transfer_free(struct mr_http_call *call)
+{
+    curl_easy_cleanup(call->easy);
+    curl_slist_free_all(call->connect_to);
+    curl_slist_free_all(call->addresses);
+    call->easy = NULL;
+    call->connect_to = call->addresses = NULL;
+}
+
+/* ---- what came of it ---- */
+
+static bool is_about_tls(CURLcode result)
+{
+    switch (result) {
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* What curl says in its own words is shown for TLS alone: elsewhere they may hold a piece of the url. */
+static void explain_not_sent(struct mr_http_call *call, CURLcode result)
+{
+    const char *origin = call->wanted.target.origin;
+    char *out = call->answer.trouble;
+    size_t size = sizeof(call->answer.trouble);
+    long error = 0;
+
+    curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &error);
+    if (is_about_tls(result))
+        snprintf(out, size, "no trusted TLS with %s: %.180s", origin,
+                 *call->curl_says ? call->curl_says : curl_easy_strerror(result));
+    else if (result == CURLE_COULDNT_CONNECT && error != 0)
+        snprintf(out, size, "no connection to %s: %s", origin, strerror((int)error));
+    else
+        snprintf(out, size, "no connection to %s: %s", origin, curl_easy_strerror(result));
+}
+
+static void explain_unknown(struct mr_http_call *call, CURLcode result, long status)
+{
+    const char *origin = call->wanted.target.origin;
+    char *out = call->answer.trouble;
+    size_t size = sizeof(call->answer.trouble);
+
+    if (result == CURLE_GOT_NOTHING || result == CURLE_ABORTED_BY_CALLBACK)
+        snprintf(out, size, "%s hung up without an answer", origin);
+    else if (status > 0)
+        snprintf(out, size, "the answer of %s broke off behind status %ld: %s", origin, status,
+                 curl_easy_strerror(result));
+    else
+        snprintf(out, size, "no answer of %s: %s", origin, curl_easy_strerror(result));
+}
+
+static void take_answer(struct mr_http_call *call, long status)
+{
+    struct mr_http_arriving *a = &call->arriving;
+    struct mr_http_answer *answer = &call->answer;
+
+    mr_buf_add(&a->body, "", 0); /* never absent */
+    answer->end = MR_HTTP_ANSWERED;
+    answer->status = status;
+    answer->body = (struct mr_bytes){a->body.at, a->body.len};
+    answer->truncated = a->truncated;
+    answer->headers = a->headers;
+    answer->retry_after_ms =
+        mr_http_retry_after_ms(mr_http_header(answer, "Retry-After"), mr_clock_wall_ms());
+}
+
+/* curl takes the end of the stream within the headers for the end of an answer without a body. */
+static bool is_whole(const struct mr_http_call *call, CURLcode result)
+{
+    bool cut = result == CURLE_WRITE_ERROR && call->arriving.truncated;
+
+    return (result == CURLE_OK || cut) && call->arriving.headers_over;
+}
+
+void mr_http_transfer_judge(struct mr_http_call *call, CURLcode result)
+{
+    bool whole = is_whole(call, result);
+    long status = 0;
+
+    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (whole && status >= 100 && status <= 599) {
+        take_answer(call, status);
+    } else if (!call->sent) {
+        call->answer.end = MR_HTTP_NOT_SENT;
+        explain_not_sent(call, result);
+    } else {
+        call->answer.end = MR_HTTP_UNKNOWN;
+        explain_unknown(call, result == CURLE_OK ? CURLE_WEIRD_SERVER_REPLY : result, status);
+    }
+}

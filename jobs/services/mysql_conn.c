@@ -1,0 +1,240 @@
+#include "jobs/services/mysql_conn.h"
+
+#include "proto/base/clock.h"
+#include "proto/base/mem.h"
+#include "worker/handler.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PING_IDLE_MS = 5000 };
+
+/* The sooner of both, without running over. */
+static uint64_t until(uint64_t span_ms, const struct mr_job *job)
+{
+    uint64_t now_ms = mr_clock_ms(), job_ms = job ? mr_job_deadline_ms(job) : UINT64_MAX;
+    uint64_t at_ms = span_ms < UINT64_MAX - now_ms ? now_ms + span_ms : UINT64_MAX;
+
+    return at_ms < job_ms ? at_ms : job_ms;
+}
+
+/* ---- opening and closing ---- */
+
+static enum mr_code settle_in(struct mr_mysql_conn *conn, uint64_t wait_ms, struct mr_err *err)
+{
+    mr_mysql_guard_begin(conn->house->watch, &conn->guard, mr_clock_ms() + wait_ms, false);
+    enum mr_code code = mr_mysql_settle_in(conn->mysql, conn->server, err);
+    if (mr_mysql_guard_end(conn->house->watch, &conn->guard) == MR_MYSQL_CUT)
+        code = mr_fail(err, MR_EDOWN, "MySQL at %s: silent after the greeting",
+                       conn->server->name);
+    return code;
+}
+
+enum mr_code mr_mysql_conn_open(const struct mr_mysql_house *house,
+                                const struct mr_mysql_server *server, struct mr_job *job,
+                                struct mr_mysql_conn **out, struct mr_err *err)
+{
+    uint64_t now_ms = mr_clock_ms(), end_ms = until(house->login->connect_timeout_ms, job);
+    MYSQL *mysql = NULL;
+
+    if (end_ms <= now_ms)
+        return mr_fail(err, MR_ETIMEDOUT,
+                       "MySQL at %s: the job's deadline passed before it was connected",
+                       server->name);
+    enum mr_code code = mr_mysql_dial(server, house->login, end_ms - now_ms, 0, &mysql, err);
+    if (code != MR_OK)
+        return code;
+    struct mr_mysql_conn *conn = mr_zalloc(sizeof(*conn));
+
+    conn->house = house;
+    conn->server = server;
+    conn->mysql = mysql;
+    conn->guard.server = server;
+    conn->guard.mysql = mysql;
+    conn->used_at_ms = mr_clock_ms();
+    mr_list_init(&conn->node);
+    mr_list_init(&conn->guard.node);
+    mr_list_init(&conn->statements);
+    code = settle_in(conn, end_ms - now_ms, err);
+    if (code != MR_OK) {
+        mr_mysql_conn_close(conn);
+        return code;
+    }
+    mr_host_counter(house->host, "mysql_connected", 1);
+    *out = conn;
+    return MR_OK;
+}
+
+void mr_mysql_conn_close(struct mr_mysql_conn *conn)
+{
+    mysql_close(conn->mysql); /* before the statements: each would read its result to the end */
+    mr_mysql_statements_fini(conn);
+    free(conn);
+}
+
+void mr_mysql_conn_lend(struct mr_mysql_conn *conn, struct mr_job *job)
+{
+    conn->job = conn->guard.job = job;
+    conn->statement_ms = conn->house->statement_ms;
+    conn->in_transaction = false;
+    conn->doomed = MR_OK;
+    conn->used_at_ms = mr_clock_ms();
+}
+
+static bool is_in_transaction(const struct mr_mysql_conn *conn)
+{
+    return conn->in_transaction || (conn->mysql->server_status & SERVER_STATUS_IN_TRANS);
+}
+
+bool mr_mysql_conn_is_clean(const struct mr_mysql_conn *conn)
+{
+    return !conn->retired && !is_in_transaction(conn);
+}
+
+bool mr_mysql_conn_is_alive(struct mr_mysql_conn *conn, bool doubtful)
+{
+    struct pollfd line = {.fd = mr_mysql_compat_fd(conn->mysql), .events = POLLIN | POLLRDHUP};
+    uint64_t now_ms = mr_clock_ms();
+
+    /* A server that has nothing to answer says something only when it leaves. */
+    if (poll(&line, 1, 0) == 0 && !doubtful && now_ms < conn->used_at_ms + PING_IDLE_MS)
+        return true;
+    mr_mysql_guard_begin(conn->house->watch, &conn->guard,
+                         now_ms + conn->house->login->connect_timeout_ms, false);
+    bool answered = mysql_ping(conn->mysql) == 0;
+    return mr_mysql_guard_end(conn->house->watch, &conn->guard) == MR_MYSQL_LEFT_ALONE &&
+           answered;
+}
+
+/* ---- failing ---- */
+
+static enum mr_mysql_moment moment_of(const struct mr_mysql_conn *conn)
+{
+    return is_in_transaction(conn) ? MR_MYSQL_INSIDE : MR_MYSQL_ALONE;
+}
+
+/*
+ * After any of these the server has rolled the transaction back, or it must be rolled back: a statement sent now might
+ * stand outside of it. A connection that KILL QUERY was sent to, or that no longer serves us (read-only after a
+ * failover), is not lent again.
+ */
+static void mark(struct mr_mysql_conn *conn, enum mr_code code, enum mr_mysql_fate fate,
+                 unsigned number)
+{
+    if (fate != MR_MYSQL_LEFT_ALONE || code == MR_EFAULT || mr_mysql_error_is_loss(number))
+        conn->retired = true;
+    if (is_in_transaction(conn) && (conn->retired || code == MR_EBUSY || code == MR_ETIMEDOUT))
+        conn->doomed = code;
+}
+
+static enum mr_code fail(struct mr_mysql_conn *conn, enum mr_mysql_moment moment,
+                         enum mr_mysql_fate fate, unsigned number, const char *state,
+                         const char *message, struct mr_err *err)
+{
+    enum mr_code code = mr_mysql_error_code(number, moment, fate);
+    struct mr_err plain;
+
+    mark(conn, code, fate, number);
+    if (fate == MR_MYSQL_LEFT_ALONE)
+        return mr_mysql_fail(err, code, conn->server, number, state, message);
+    mr_mysql_fail(&plain, code, conn->server, number, state, message);
+    return mr_fail(err, code, "stopped at its deadline, or as the job was told to stop: %s",
+                   plain.text);
+}
+
+enum mr_code mr_mysql_conn_fail(struct mr_mysql_conn *conn, enum mr_mysql_fate fate,
+                                unsigned number, const char *state, const char *message,
+                                struct mr_err *err)
+{
+    return fail(conn, moment_of(conn), fate, number, state, message, err);
+}
+
+static enum mr_code stop(struct mr_mysql_conn *conn, enum mr_mysql_fate fate,
+                         struct mr_err *err)
+{
+    mark(conn, MR_ETIMEDOUT, fate, 0);
+    return mr_fail(err, MR_ETIMEDOUT,
+                   "MySQL at %s: stopped at its deadline, or as the job was told to stop",
+                   conn->server->name);
+}
+
+enum mr_code mr_mysql_conn_fail_late(struct mr_mysql_conn *conn, struct mr_err *err)
+{
+    return stop(conn, MR_MYSQL_KILLED, err);
+}
+
+/* ---- statements' way in and out ---- */
+
+enum mr_code mr_mysql_conn_enter(struct mr_mysql_conn *conn, struct mr_err *err)
+{
+    if (conn->doomed != MR_OK)
+        return mr_fail(
+            err, conn->doomed,
+            "MySQL at %s: this transaction failed before and can only be rolled back",
+            conn->server->name);
+    if (conn->retired)
+        return mr_fail(err, MR_EDOWN, "MySQL at %s: this connection broke before",
+                       conn->server->name);
+    if (conn->job && mr_job_cancelled(conn->job))
+        return stop(conn, MR_MYSQL_LEFT_ALONE, err);
+    mr_mysql_guard_begin(conn->house->watch, &conn->guard, until(conn->statement_ms, conn->job),
+                         true);
+    return MR_OK;
+}
+
+enum mr_mysql_fate mr_mysql_conn_leave(struct mr_mysql_conn *conn)
+{
+    enum mr_mysql_fate fate = mr_mysql_guard_end(conn->house->watch, &conn->guard);
+
+    if (fate != MR_MYSQL_LEFT_ALONE)
+        conn->retired = true; /* the KILL may still be on its way to whatever comes next */
+    conn->used_at_ms = mr_clock_ms();
+    return fate;
+}
+
+/* ---- transactions ---- */
+
+/* In the text protocol, never killed halfway: COMMIT and ROLLBACK get their time even when the job's is over. */
+static enum mr_code say(struct mr_mysql_conn *conn, const char *sql,
+                        enum mr_mysql_moment moment, struct mr_err *err)
+{
+    mr_mysql_guard_begin(conn->house->watch, &conn->guard,
+                         mr_clock_ms() + conn->house->statement_ms, false);
+    int status = mysql_real_query(conn->mysql, sql, strlen(sql));
+    enum mr_mysql_fate fate = mr_mysql_conn_leave(conn);
+
+    if (status == 0)
+        return MR_OK;
+    return fail(conn, moment, fate, mysql_errno(conn->mysql), mysql_sqlstate(conn->mysql),
+                mysql_error(conn->mysql), err);
+}
+
+enum mr_code mr_mysql_conn_begin(struct mr_mysql_conn *conn, struct mr_err *err)
+{
+    enum mr_code code = say(conn, "BEGIN", MR_MYSQL_REACHING, err);
+
+    conn->in_transaction = code == MR_OK;
+    return code;
+}
+
+enum mr_code mr_mysql_conn_commit(struct mr_mysql_conn *conn, struct mr_err *err)
+{
+    enum mr_code code = say(conn, "COMMIT", MR_MYSQL_COMMITTING, err);
+
+    if (code != MR_OK) {
+        conn->retired = true;
+        return code;
+    }
+    conn->in_transaction = false;
+    return MR_OK;
+}
+
+void mr_mysql_conn_rollback(struct mr_mysql_conn *conn)
+{
+    /* A retired connection is closed, and the server rolls back by itself. */
+    if (!conn->retired && say(conn, "ROLLBACK", MR_MYSQL_INSIDE, NULL) != MR_OK)
+        conn->retired = true;
+    conn->in_transaction = false;
+    conn->doomed = MR_OK;
+}

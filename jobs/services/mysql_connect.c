@@ -1,0 +1,221 @@
+#include "jobs/services/mysql_connect.h"
+
+#include "jobs/services/mysql_error.h"
+#include "proto/base/mem.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PORT = 3306, CONNECT_MS = 5000 };
+
+/* The longest packet, and with it a row: some values at their bound of 64 MiB. */
+static const unsigned long packet_max_bytes = 256ul * 1024 * 1024;
+
+/* ---- options ---- */
+
+static const char *text_of(const json_t *section, const char *name)
+{
+    return json_string_value(json_object_get(section, name));
+}
+
+static uint64_t number_of(const json_t *section, const char *name, uint64_t fallback)
+{
+    json_int_t number = json_integer_value(json_object_get(section, name));
+
+    return number > 0 ? (uint64_t)number : fallback;
+}
+
+static enum mr_mysql_tls tls_of(const char *word)
+{
+    if (!word || strcmp(word, "off") == 0)
+        return MR_MYSQL_TLS_OFF;
+    return strcmp(word, "on") == 0 ? MR_MYSQL_TLS_ON : MR_MYSQL_TLS_VERIFY;
+}
+
+static void name_server(struct mr_mysql_server *server)
+{
+    bool is_v6 = server->host && strchr(server->host, ':');
+
+    if (server->socket)
+        snprintf(server->name, sizeof(server->name), "%s", server->socket);
+    else
+        snprintf(server->name, sizeof(server->name), is_v6 ? "[%s]:%u" : "%s:%u", server->host,
+                 server->port);
+}
+
+enum mr_code mr_mysql_options_read(const json_t *section, struct mr_mysql_login *out_login,
+                                   struct mr_mysql_server *out_server, struct mr_err *err)
+{
+    const char *socket = text_of(section, "socket"), *host = text_of(section, "host");
+
+    if (!text_of(section, "database"))
+        return mr_fail(err, MR_EINVAL,
+                       "mysql.database is not configured: no database to work with");
+    *out_login = (struct mr_mysql_login){
+        .database = text_of(section, "database"),
+        .user = text_of(section, "user"),
+        .password = text_of(section, "password"),
+        .ca_file = text_of(section, "ca_file"),
+        .tls = tls_of(text_of(section, "tls")),
+        .connect_timeout_ms = number_of(section, "connect_timeout_ms", CONNECT_MS),
+    };
+    *out_server = (struct mr_mysql_server){
+        .socket = mr_strdup(socket),
+        .host = socket ? NULL : mr_strdup(host ? host : "127.0.0.1"),
+        .port = (unsigned)number_of(section, "port", PORT),
+    };
+    name_server(out_server);
+    return MR_OK;
+}
+
+/* 1..65535, or 0. */
+static unsigned port_of(const char *text)
+{
+    char *end = NULL;
+    unsigned long port = *text >= '0' && *text <= '9' ? strtoul(text, &end, 10) : 0;
+
+    return port > 0 && port < 65536 && *end == '\0' ? (unsigned)port : 0;
+}
+
+enum mr_code mr_mysql_server_parse(const char *text, unsigned port, struct mr_mysql_server *out,
+                                   struct mr_err *err)
+{
+    struct mr_mysql_server server = {.port = port};
+    bool bracket = text[0] == '[';
+    const char *host = text + bracket, *end = host + strcspn(host, bracket ? "]" : ":");
+    const char *rest = bracket && *end == ']' ? end + 1 : end;
+
+    if (text[0] == '/') {
+        server.socket = mr_strdup(text);
+    } else {
+        server.port = *rest == ':' ? port_of(rest + 1) : *rest == '\0' ? port : 0;
+        if (server.port == 0 || end == host || (bracket && *end != ']'))
+            return mr_fail(err, MR_EINVAL,
+                           "mysql.read_hosts: '%s' is neither host, host:port nor /socket",
+                           text);
+        server.host = mr_strndup(host, (size_t)(end - host));
+    }
+    name_server(&server);
+    *out = server;
+    return MR_OK;
+}
+
+void mr_mysql_server_fini(struct mr_mysql_server *server)
+{
+    free(server->host);
+    free(server->socket);
+    server->host = server->socket = NULL;
+}
+
+/* ---- connecting ---- */
+
+enum mr_code mr_mysql_fail(struct mr_err *err, enum mr_code code,
+                           const struct mr_mysql_server *server, unsigned number,
+                           const char *state, const char *message)
+{
+    char words[600];
+
+    mr_mysql_error_words(message, words, sizeof(words));
+    return mr_fail(err, code, "MySQL at %s: %s (%u, %s)", server->name, words, number, state);
+}
+
+/* Where the distributions keep those whom everybody trusts. Oracle's library does not look by itself. */
+static const char *authorities(const struct mr_mysql_login *login)
+{
+    static const char *const usual[] = {
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/cert.pem",
+    };
+
+    if (login->ca_file)
+        return login->ca_file;
+    for (size_t i = 0; i < MR_COUNT(usual); i++)
+        if (access(usual[i], R_OK) == 0)
+            return usual[i];
+    return NULL;
+}
+
+static unsigned seconds(uint64_t ms)
+{
+    return (unsigned)((ms + 999) / 1000);
+}
+
+static void write_options(MYSQL *mysql, const struct mr_mysql_server *server,
+                          const struct mr_mysql_login *login, uint64_t wait_ms,
+                          uint64_t silence_ms)
+{
+    unsigned wait_s = seconds(wait_ms), silence_s = seconds(silence_ms), no_files = 0;
+    unsigned protocol = server->socket ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
+    mr_my_bool say_truncated = 1;
+    enum mr_mysql_tls tls = server->socket ? MR_MYSQL_TLS_OFF : login->tls;
+
+    mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol); /* "localhost" is a host, no socket */
+    mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &wait_s);
+    if (silence_ms) {
+        mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &silence_s);
+        mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &silence_s);
+    }
+    mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &no_files); /* no server reads our files */
+    mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_max_bytes);
+    mysql_options(mysql, MYSQL_REPORT_DATA_TRUNCATION, &say_truncated);
+    mr_mysql_compat_tls(mysql, tls);
+    if (tls == MR_MYSQL_TLS_VERIFY)
+        mysql_options(mysql, MYSQL_OPT_SSL_CA, authorities(login));
+}
+
+static enum mr_code refuse(MYSQL *mysql, const struct mr_mysql_server *server,
+                           struct mr_err *err)
+{
+    unsigned number = mysql_errno(mysql);
+
+    return mr_mysql_fail(err,
+                         mr_mysql_error_code(number, MR_MYSQL_REACHING, MR_MYSQL_LEFT_ALONE),
+                         server, number, mysql_sqlstate(mysql), mysql_error(mysql));
+}
+
+enum mr_code mr_mysql_dial(const struct mr_mysql_server *server,
+                           const struct mr_mysql_login *login, uint64_t wait_ms,
+                           uint64_t silence_ms, MYSQL **out, struct mr_err *err)
+{
+    MYSQL *mysql = mysql_init(NULL);
+    enum mr_code code = MR_OK;
+
+    if (!mysql)
+        return mr_fail(err, MR_EIO, "libmysqlclient gives no connection");
+    write_options(mysql, server, login, wait_ms, silence_ms);
+    if (!mysql_real_connect(mysql, server->host, login->user, login->password, login->database,
+                            server->port, server->socket, 0))
+        code = refuse(mysql, server, err);
+    else if (!server->socket && login->tls != MR_MYSQL_TLS_OFF && !mysql_get_ssl_cipher(mysql))
+        code = mr_fail(err, MR_EFAULT,
+                       "MySQL at %s: the server offers no TLS, and mysql.tls wants it",
+                       server->name);
+    if (code != MR_OK) {
+        mysql_close(mysql);
+        return code;
+    }
+    fcntl(mr_mysql_compat_fd(mysql), F_SETFD, FD_CLOEXEC);
+    *out = mysql;
+    return MR_OK;
+}
+
+enum mr_code mr_mysql_settle_in(MYSQL *mysql, const struct mr_mysql_server *server,
+                                struct mr_err *err)
+{
+    static const char *const statements[] = {
+        "SET time_zone = '+00:00', autocommit = 1, lc_messages = 'en_US', sql_mode = "
+        "'STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,NO_ZERO_IN_DATE,NO_ZERO_DATE,"
+        "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
+        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    };
+
+    for (size_t i = 0; i < MR_COUNT(statements); i++)
+        if (mysql_real_query(mysql, statements[i], strlen(statements[i])) != 0)
+            return refuse(mysql, server, err);
+    return MR_OK;
+}

@@ -30,15 +30,21 @@ static const char *const small[] = {
     "--character-set-server=utf8mb4",
 };
 
-/* What both programs are told; returns how many words. arena holds those that are made here. */
-static int common_words(const struct mr_mariadb *db, const char **argv, char *arena,
-                        size_t room)
+/* Words that are made here. */
+struct folders {
+    char data[96], tmp[96];
+};
+
+/* What both programs are told; returns how many words. A server that starts sweeps its tmpdir: it must be its own. */
+static int common_words(const struct mr_mariadb *db, const char **argv, struct folders *folders)
 {
     int n = 0;
 
     argv[n++] = "--no-defaults";
-    snprintf(arena, room, "--datadir=%s/data", db->dir);
-    argv[n++] = arena;
+    snprintf(folders->data, sizeof(folders->data), "--datadir=%s/data", db->dir);
+    snprintf(folders->tmp, sizeof(folders->tmp), "--tmpdir=%s", db->dir);
+    argv[n++] = folders->data;
+    argv[n++] = folders->tmp;
     if (geteuid() == 0)
         argv[n++] = "--user=root"; /* the bare server package has no user of its own */
     for (size_t i = 0; i < MR_COUNT(small); i++)
@@ -68,8 +74,8 @@ static void show_log(const struct mr_mariadb *db)
 static void exec_install(const struct mr_mariadb *db)
 {
     const char *argv[MAX_ARGS] = {"mariadb-install-db"};
-    char arena[128];
-    int n = 1 + common_words(db, argv + 1, arena, sizeof(arena));
+    struct folders folders;
+    int n = 1 + common_words(db, argv + 1, &folders);
 
     argv[n++] = "--auth-root-authentication-method=normal";
     argv[n++] = "--force"; /* the host's name need not be found */
@@ -83,8 +89,9 @@ static void exec_install(const struct mr_mariadb *db)
 static void exec_server(const struct mr_mariadb *db, const char *const *extra)
 {
     const char *argv[MAX_ARGS] = {"mariadbd"};
-    char arena[128], socket[128], port[32];
-    int n = 1 + common_words(db, argv + 1, arena, sizeof(arena));
+    struct folders folders;
+    char socket[128], port[32];
+    int n = 1 + common_words(db, argv + 1, &folders);
 
     snprintf(socket, sizeof(socket), "--socket=%s", db->socket);
     snprintf(port, sizeof(port), "--port=%d", db->port);

@@ -52,7 +52,7 @@ json_t *mr_host_config(struct mr_host *host, const char *section);
 /* level: 0 error, 1 warn, 2 info, 3 debug. One line, printf-like. No payload, no secret. Any thread. */
 void mr_host_log(struct mr_host *host, int level, const char *event, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-/* Adds n to the module's counter, shown as millrace_handler_total{name}. Any thread. name is [a-z_]+, at most 32 names a process. */
+/* Adds n to the module's counter, shown as millrace_handler_events_total{event}. Any thread. name is [a-z_]+, at most 32 names a process. */
 void mr_host_counter(struct mr_host *host, const char *name, uint64_t n);
 /*
  * One thing per process that several handlers share (an HTTP client): the first caller opens it, all get the same

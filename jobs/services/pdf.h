@@ -25,7 +25,7 @@ struct mr_pdf;       /* one document, of one thread at a time */
 enum mr_code mr_pdf_press_get(struct mr_host *host, struct mr_pdf_press **out,
                               struct mr_err *err);
 /* One of its own, for a process without a host. All documents are finished or dropped before it is freed. */
-enum mr_code mr_pdf_press_new(struct mr_pdf_press **out, struct mr_err *err);
+struct mr_pdf_press *mr_pdf_press_new(void);
 void mr_pdf_press_free(struct mr_pdf_press *press);
 
 /* Takes the document's bytes in order, within mr_pdf_finish. Anything but MR_OK ends it with this code and err. */

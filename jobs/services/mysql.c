@@ -233,7 +233,7 @@ void mr_mysql_limit(struct mr_mysql_conn *conn, uint64_t statement_ms)
 static enum mr_code once(struct mr_mysql_conn *conn, mr_mysql_transaction_fn *fn, void *arg,
                          struct mr_err *err)
 {
-    enum mr_code code = mr_mysql_conn_begin(conn, err);
+    enum mr_code code = mr_mysql_conn_begin(conn, false, err);
 
     if (code != MR_OK)
         return code;
@@ -276,4 +276,20 @@ enum mr_code mr_mysql_transact(struct mr_mysql *mysql, struct mr_job *job,
         if (code != MR_EBUSY || tries == TRIES || !wait_to_try_again(mysql, job, tries))
             return code;
     }
+}
+
+enum mr_code mr_mysql_read(struct mr_mysql *mysql, struct mr_job *job,
+                           mr_mysql_transaction_fn *fn, void *arg, struct mr_err *err)
+{
+    struct mr_mysql_conn *conn = NULL;
+    enum mr_code code = mr_mysql_take(mysql, MR_MYSQL_READ, job, &conn, err);
+
+    if (code == MR_OK)
+        code = mr_mysql_conn_begin(conn, true, err);
+    if (code == MR_OK) {
+        code = fn(arg, conn, err);
+        mr_mysql_conn_rollback(conn); /* nothing to commit */
+    }
+    mr_mysql_give(conn);
+    return code;
 }

@@ -88,5 +88,8 @@ typedef enum mr_code mr_mysql_transaction_fn(void *arg, struct mr_mysql_conn *co
                                              struct mr_err *err);
 enum mr_code mr_mysql_transact(struct mr_mysql *mysql, struct mr_job *job,
                                mr_mysql_transaction_fn *fn, void *arg, struct mr_err *err);
+/* The same at a read host, once, in a transaction in which the server refuses every write, a stored function's too. */
+enum mr_code mr_mysql_read(struct mr_mysql *mysql, struct mr_job *job,
+                           mr_mysql_transaction_fn *fn, void *arg, struct mr_err *err);
 
 #endif

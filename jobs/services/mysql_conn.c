@@ -210,9 +210,10 @@ static enum mr_code say(struct mr_mysql_conn *conn, const char *sql,
                 mysql_error(conn->mysql), err);
 }
 
-enum mr_code mr_mysql_conn_begin(struct mr_mysql_conn *conn, struct mr_err *err)
+enum mr_code mr_mysql_conn_begin(struct mr_mysql_conn *conn, bool read_only, struct mr_err *err)
 {
-    enum mr_code code = say(conn, "BEGIN", MR_MYSQL_REACHING, err);
+    enum mr_code code =
+        say(conn, read_only ? "START TRANSACTION READ ONLY" : "BEGIN", MR_MYSQL_REACHING, err);
 
     conn->in_transaction = code == MR_OK;
     return code;

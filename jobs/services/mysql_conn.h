@@ -46,8 +46,9 @@ bool mr_mysql_conn_is_clean(const struct mr_mysql_conn *conn);
 /* Whether an idle connection is still good: costs a system call, and a round trip when it idled or something is strange. */
 bool mr_mysql_conn_is_alive(struct mr_mysql_conn *conn, bool doubtful);
 
-/* BEGIN, COMMIT, ROLLBACK. rollback leaves a connection that is fit for the next transaction, or retired. */
-enum mr_code mr_mysql_conn_begin(struct mr_mysql_conn *conn, struct mr_err *err);
+/* BEGIN (read_only: the server refuses every write in it), COMMIT, ROLLBACK. rollback leaves a connection that is fit for the next transaction, or retired. */
+enum mr_code mr_mysql_conn_begin(struct mr_mysql_conn *conn, bool read_only,
+                                 struct mr_err *err);
 enum mr_code mr_mysql_conn_commit(struct mr_mysql_conn *conn, struct mr_err *err);
 void mr_mysql_conn_rollback(struct mr_mysql_conn *conn);
 

@@ -159,14 +159,18 @@ static struct prepared *add(struct mr_mysql_conn *conn, const char *sql)
 
 /*
  * After leave. A statement that failed is not kept: whatever it was, the next one begins anew. On a retired
- * connection it stays until that is closed, since closing it alone would read its result to the end.
+ * connection it stays until that is closed, since closing it alone would read its result to the end. What befell a row
+ * while it was fetched, MariaDB's library tells of the connection only.
  */
 static enum mr_code fail(struct mr_mysql_conn *conn, struct prepared *p,
                          enum mr_mysql_fate fate, struct mr_err *err)
 {
+    unsigned number = mysql_stmt_errno(p->stmt);
     enum mr_code code =
-        mr_mysql_conn_fail(conn, fate, mysql_stmt_errno(p->stmt), mysql_stmt_sqlstate(p->stmt),
-                           mysql_stmt_error(p->stmt), err);
+        number ? mr_mysql_conn_fail(conn, fate, number, mysql_stmt_sqlstate(p->stmt),
+                                    mysql_stmt_error(p->stmt), err)
+               : mr_mysql_conn_fail(conn, fate, mysql_errno(conn->mysql),
+                                    mysql_sqlstate(conn->mysql), mysql_error(conn->mysql), err);
 
     if (!conn->retired)
         forget(conn, p);

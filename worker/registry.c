@@ -16,11 +16,12 @@ static const struct {
     const char *prefix, *module;
     bool debug; /* only with debug_jobs: it can crash and hang the worker */
 } manifest[] = {
-    {"debug.",    "debug", true },
-    {"email.",    "email", false},
-    {"exec",      "exec",  false},
-    {"sms.",      "sms",   false},
-    {"whatsapp.", "sms",   false},
+    {"debug.",    "debug",  true },
+    {"email.",    "email",  false},
+    {"exec",      "exec",   false},
+    {"report.",   "report", false},
+    {"sms.",      "sms",    false},
+    {"whatsapp.", "sms",    false},
 };
 
 /* A module by its path, of ours or of the user. */

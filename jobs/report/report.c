@@ -37,6 +37,7 @@ struct attempt {
     char uuid[UUID_MAX + 1];
     char *params, *place; /* what run borrows */
     struct mr_report_run run;
+    struct mr_sheet sheet;
     uint64_t from_ms;
     bool begun; /* the database has been asked for the report */
 };
@@ -137,38 +138,33 @@ static enum mr_code read_job(struct attempt *a, struct mr_err *err)
 
 /* ---- the file ---- */
 
-static enum mr_code select_rows(struct attempt *a, struct mr_mysql_conn *conn,
-                                struct mr_sheet *sheet, struct mr_err *err)
+/* In a transaction that can only read. */
+static enum mr_code select_rows(void *arg, struct mr_mysql_conn *conn, struct mr_err *err)
 {
+    struct attempt *a = arg;
     const struct mr_report *report = &a->report;
     unsigned n = report->statement.n_places;
     struct mr_sql_value *bound = mr_zalloc_array(n + 1, sizeof(*bound));
 
+    a->begun = true;
     for (unsigned i = 0; i < n; i++)
         bound[i] = a->values[report->bound[i]].sql;
     mr_mysql_limit(conn, report->timeout_ms);
     enum mr_code code = mr_mysql_query(conn, report->statement.sql, bound, n,
-                                       mr_sheet_on_columns, mr_sheet_on_row, sheet, err);
+                                       mr_sheet_on_columns, mr_sheet_on_row, &a->sheet, err);
     free(bound);
     return code;
 }
 
 static enum mr_code fill(struct attempt *a, struct mr_storage_file *file, struct mr_err *err)
 {
-    struct mr_mysql_conn *conn = NULL;
-    struct mr_sheet sheet;
     struct mr_err why;
-    enum mr_code code = mr_mysql_take(a->reports->mysql, MR_MYSQL_READ, a->job, &conn, err);
 
-    if (code != MR_OK)
-        return code;
-    a->begun = true;
-    mr_sheet_init(&sheet, &a->report, file, a->reports->max_rows, a->reports->max_bytes);
-    code = select_rows(a, conn, &sheet, &why);
-    mr_mysql_give(conn);
-    a->run.rows = sheet.n_rows;
+    mr_sheet_init(&a->sheet, &a->report, file, a->reports->max_rows, a->reports->max_bytes);
+    enum mr_code code = mr_mysql_read(a->reports->mysql, a->job, select_rows, a, &why);
+    a->run.rows = a->sheet.n_rows;
     a->run.bytes = mr_storage_written(file);
-    mr_sheet_fini(&sheet);
+    mr_sheet_fini(&a->sheet);
     return code == MR_OK ? MR_OK : mr_fail(err, code, "%s: %s", a->report.origin, why.text);
 }
 

@@ -32,10 +32,10 @@ static const char *bare(const char *number)
     return colon ? colon + 1 : number;
 }
 
-/* The bytes at the beginning of said that repeat the number or the text; 0 when there are none. */
+/* The bytes at the beginning of said that repeat what the job says; 0 when there are none. */
 static size_t repeats(const char *said, const struct mr_message *message)
 {
-    const char *const hidden[] = {bare(message->to), message->text};
+    const char *const hidden[] = {bare(message->to), bare(message->from), message->text};
 
     for (size_t i = 0; i < MR_COUNT(hidden); i++) {
         size_t len = strlen(hidden[i]);

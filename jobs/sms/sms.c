@@ -209,7 +209,7 @@ static void post(struct sending *s)
 static void cut_line_ends(struct mr_buf *text)
 {
     mr_buf_char(text, '\n'); /* so that there are bytes, also of an empty text */
-    while (text->len > 0 && text->at[text->len - 1] == '\n')
+    while (text->len > 0 && strchr("\r\n", text->at[text->len - 1]))
         text->at[--text->len] = '\0';
 }
 

@@ -17,12 +17,12 @@
     ", from: \"+15005550006\", whatsapp_from: \"+15005550010\""
 /* An sms.send job whose text may ask the provider for a fault. */
 #define SMS(text)                                                                              \
-    "{\"uuid\":\"s-1\",\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550123\",\"text\":"       \
+    "{\"uuid\":\"s-1\",\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550187\",\"text\":"       \
     "\"" text "\"}}"
 /* The same with so many tries. */
 #define SMS_TRIED(tries, text)                                                                 \
     "{\"uuid\":\"s-1\",\"job\":\"sms.send\",\"maxTries\":" tries                               \
-    ",\"data\":{\"to\":\"+12025550123\",\"text\":\"" text "\"}}"
+    ",\"data\":{\"to\":\"+12025550187\",\"text\":\"" text "\"}}"
 
 static struct mr_mill mill;
 static struct mr_peer peer;
@@ -34,6 +34,7 @@ static void dispatch(const char *scheme, const char *sms)
 {
     snprintf(yaml, sizeof(yaml),
              "pools: { main: { queues: [main], concurrency: 64, backoff: 50ms..100ms } }\n"
+             "log: { level: debug }\n"
              "sms: { url: \"%s://127.0.0.1:%d/\", %s }\n",
              scheme, peer.port, sms);
     mr_mill_dispatch(&mill, 0, 1);
@@ -46,10 +47,12 @@ static void start(const char *sms)
     dispatch("http", sms);
 }
 
-/* A token is in no log, and in nothing that Redis keeps. */
-static void expect_no_token(void)
+/* A token is in no log, and in nothing that Redis keeps; whom a message goes to is in no log, however much that tells. */
+static void expect_discretion(void)
 {
     ck_assert(!mr_proc_said(&mill.dispatchers[0], TOKEN));
+    ck_assert(!mr_proc_said(&mill.dispatchers[0], "12025550187"));
+    ck_assert(!mr_proc_said(&mill.dispatchers[0], "1500555000"));
     redisReply *letters =
         mr_redis_ask(&mill.redis, "HVALS " MR_MILL_PREFIX "queues:main:dead:jobs");
     for (size_t i = 0; i < letters->elements; i++)
@@ -59,7 +62,7 @@ static void expect_no_token(void)
 
 static void stop(void)
 {
-    expect_no_token();
+    expect_discretion();
     mr_mill_stop(&mill);
     mr_peer_stop(&peer);
 }
@@ -95,14 +98,14 @@ static const struct {
 } sent[] = {
     {SMS("Gr\xc3\xbc\xc3\x9f"
          "e & 1+1=2\\n\xf0\x9f\x90\x8e"),
-     "+12025550123",                                                    "+15005550006",
+     "+12025550187",                                                    "+15005550006",
      "Gr\xc3\xbc\xc3\x9f"
      "e & 1+1=2\n\xf0\x9f\x90\x8e",                                                                                "s-1"   },
-    {"{\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550123\",\"from\":\"Shop "
-     "24\",\"text\":\"x\"}}",             "+12025550123",          "Shop 24",               "x",              "(none)"},
-    {"{\"uuid\":\"w-1\",\"job\":\"whatsapp.send\",\"data\":{\"to\":\"+12025550123\",\"text\":"
-     "\"x\"}}",                           "whatsapp:+12025550123", "whatsapp:+15005550010", "x",              "w-1"   },
-    {SMS("fault=dribble1"),                    "+12025550123",          "+15005550006",          "fault=dribble1", "s-1"   },
+    {"{\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550187\",\"from\":\"Shop "
+     "24\",\"text\":\"x\"}}",             "+12025550187",          "Shop 24",               "x",              "(none)"},
+    {"{\"uuid\":\"w-1\",\"job\":\"whatsapp.send\",\"data\":{\"to\":\"+12025550187\",\"text\":"
+     "\"x\"}}",                           "whatsapp:+12025550187", "whatsapp:+15005550010", "x",              "w-1"   },
+    {SMS("fault=dribble1"),                    "+12025550187",          "+15005550006",          "fault=dribble1", "s-1"   },
 };
 
 START_TEST(a_message_is_sent_as_it_was_asked_for_and_once)
@@ -118,6 +121,7 @@ START_TEST(a_message_is_sent_as_it_was_asked_for_and_once)
     ck_assert_str_eq(text_of(requests, 0, "form", "From"), sent[_i].from);
     ck_assert_str_eq(text_of(requests, 0, "form", "Body"), sent[_i].text);
     ck_assert_str_eq(text_of(requests, 0, NULL, "key"), sent[_i].key);
+    ck_assert(mr_proc_said(&mill.dispatchers[0], "sid=SM00000000000000000000000000000001"));
     json_decref(requests);
     stop();
 }
@@ -132,7 +136,7 @@ START_TEST(many_messages_share_few_connections)
     mr_mill_pause(&mill, "main");
     for (int n = 0; n < MESSAGES; n++) {
         snprintf(payload, sizeof(payload),
-                 "{\"uuid\":\"s-%d\",\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550123\","
+                 "{\"uuid\":\"s-%d\",\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550187\","
                  "\"text\":\"%d fault=slow20\"}}",
                  n, n);
         push(payload);
@@ -184,12 +188,12 @@ START_TEST(a_template_makes_the_text)
 
     mr_mill_start(&mill, yaml, NULL);
     mr_peer_start(&peer, mill.redis.dir, guarded);
-    write_template("reminder", "{{name}}:{{#at}} {{.}} o'clock{{/at}}\n");
+    write_template("reminder", "{{name}}:{{#at}} {{.}} o'clock{{/at}}\r\n");
     write_template("nothing", "\n");
     snprintf(options, sizeof(options), CONFIGURED " }\ntemplates: { dir: %s", mill.redis.dir);
     dispatch("http", options);
     snprintf(payload, sizeof(payload),
-             "{\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550123\",%s}}",
+             "{\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550187\",%s}}",
              templates[_i].data);
     push(payload);
     if (templates[_i].text) {
@@ -218,7 +222,7 @@ static const struct {
      "21408: Permission to send an SMS has not been enabled",                                                                                                               1                                                  },
     {"{\"job\":\"sms.send\",\"data\":{\"to\":\"+15005550004\",\"text\":\"x\"}}",      "failed",
      "21610: The message From/To pair violates",                                                                                                                            1                                                  },
-    {"{\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550123\",\"from\":\"+15005550007\","
+    {"{\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550187\",\"from\":\"+15005550007\","
      "\"text\":\"x\"}}",                                                         "failed",         "21606: The From phone number",                                     1                                                  },
     {"{\"job\":\"whatsapp.send\",\"data\":{\"to\":\"+15005550009\",\"text\":\"x\"}}", "failed",
      "21614: To number: whatsapp:(...), is not a mobile",                                                                                                                   1                                                  },
@@ -226,15 +230,15 @@ static const struct {
      "does not take messages for sms.account: 404",                                                                                                                                                                              2},
     {"{\"job\":\"sms.send\",\"data\":{\"to\":\"0151 12345678\",\"text\":\"x\"}}",                                                                               "failed",
      "data.to must begin with +", 0                                                                                                                                                                                               },
-    {"{\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550123\\r\\nX-Evil: 1\",\"text\":\"x\"}}",
+    {"{\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550187\\r\\nX-Evil: 1\",\"text\":\"x\"}}",
      "failed",       "data.to: behind the + only digits",                                                                                                                                                              0                                                                                                                                                                       },
-    {"{\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550123\\u0000\",\"text\":\"x\"}}",
+    {"{\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550187\\u0000\",\"text\":\"x\"}}",
      "failed",               "data.to must not hold a NUL",                                                                                                                                                              0                                                                                                                                                                     },
-    {"{\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550123\",\"from\":\"a\\r\\nX: y\","
+    {"{\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550187\",\"from\":\"a\\r\\nX: y\","
      "\"text\":\"x\"}}",                                                                               "failed",                                                                         "data.from is no sender",                                                     0},
-    {"{\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550123\",\"from\":\"a\\u0000\","
+    {"{\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550187\",\"from\":\"a\\u0000\","
      "\"text\":\"x\"}}",                                                                               "failed",                                                                         "data.from must not hold a NUL",                                                     0                                                                                                                                                              },
-    {"{\"uuid\":\"s\\r\\nX-Evil: 1\",\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550123\","
+    {"{\"uuid\":\"s\\r\\nX-Evil: 1\",\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550187\","
      "\"text\":\"x\"}}",                                                                               "failed",                                                                         "uuid: only up to 200 letters",                                                     0},
     {"{\"job\":\"sms.send\"}",                                                                               "failed",                                                                        "data must be an object",                                                    0                                                                                                                                                                    },
 };
@@ -256,7 +260,7 @@ START_TEST(a_text_over_the_limit_is_dead_before_it_costs)
 
     start(CONFIGURED ", max_segments: 1");
     snprintf(payload, sizeof(payload),
-             "{\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550123\",\"text\":\"%0161d\"}}",
+             "{\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550187\",\"text\":\"%0161d\"}}",
              0);
     push(payload);
     mr_mill_await_letter(&mill, "main", "failed",
@@ -363,7 +367,7 @@ START_TEST(a_provider_that_hangs_meets_the_jobs_deadline)
 {
     start(CONFIGURED);
     push("{\"uuid\":\"s-1\",\"job\":\"sms.send\",\"timeout\":1,\"maxTries\":1,\"data\":{"
-         "\"to\":\"+12025550123\",\"text\":\"fault=hang\"}}");
+         "\"to\":\"+12025550187\",\"text\":\"fault=hang\"}}");
     uint64_t from_ms = mr_wait_now_ms();
     mr_mill_await_letter(&mill, "main", "timed_out", "ran longer than its 1s");
     ck_assert_uint_lt(mr_wait_now_ms() - from_ms, 8000);

@@ -319,6 +319,8 @@ static const struct {
      "nothing sent: what answers at sms.url does not take messages for sms.account: 301"                                                                                           },
     {400, "{\"code\":21211,\"message\":\"The 'To' number +4915112345678 is wrong\"}",
      MR_OUTCOME_FAIL,                                                                                     "the provider refused it for good: 21211: The 'To' number (...) is wrong"},
+    {400, "{\"code\":21606,\"message\":\"From whatsapp:+15005550007\"}",              MR_OUTCOME_FAIL,
+     "21606: From whatsapp:(...)"                                                                                                                                                  },
     {400, "{\"code\":30007,\"message\":\"No: your code is 4711\"}",                   MR_OUTCOME_FAIL,
      "30007: No: (...)"                                                                                                                                                            },
     {400, "<html>Bad gateway to heaven</html>",                                       MR_OUTCOME_RETRY,

@@ -19,6 +19,7 @@ static const struct {
     {"debug.",    "debug",  true },
     {"email.",    "email",  false},
     {"exec",      "exec",   false},
+    {"http.",     "http",   false},
     {"report.",   "report", false},
     {"sms.",      "sms",    false},
     {"whatsapp.", "sms",    false},

@@ -219,7 +219,8 @@ static void begin(struct mr_http_call *call)
 
     if (!may_call(call, &peer->found)) {
         say(call, MR_HTTP_REFUSED,
-            "%.200s is at an address that is neither public nor allowed: jobs may not call it",
+            "%.200s is at an address that is neither public nor in http.allow: jobs may not "
+            "call it",
             peer->origin);
         turn_away(call);
         return;

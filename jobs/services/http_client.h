@@ -81,6 +81,13 @@ void mr_http_exchange(struct mr_http_client *client, const struct mr_http_reques
                       struct mr_job *job, struct mr_http_answer *out);
 void mr_http_answer_fini(struct mr_http_answer *answer);
 
+/*
+ * The host and the port that url names, as the client would call them: a host that is a number as an address, IPv6 without its brackets. The
+ * caller frees out_host. MR_EINVAL when the client would refuse it: err says why, without a piece of it.
+ */
+enum mr_code mr_http_url_host(const char *url, char **out_host, unsigned *out_port,
+                              struct mr_err *err);
+
 /* The value of the answer's first header of that name, without blanks around it; at NULL when there is none. */
 struct mr_bytes mr_http_header(const struct mr_http_answer *answer, const char *name);
 

@@ -61,6 +61,15 @@ out:
     return code;
 }
 
+static CURLU *new_url(void)
+{
+    CURLU *url = curl_url();
+
+    if (!url)
+        abort(); /* out of memory, as in mr_zalloc */
+    return url;
+}
+
 static bool has_login(CURLU *url)
 {
     char *user = part_of(url, CURLUPART_USER, 0);
@@ -100,6 +109,20 @@ static enum mr_code read_url(struct mr_http_wanted *w, const char *url, struct m
     if (read_target(w->url, &w->target, &why) != MR_OK)
         return mr_fail(err, MR_EINVAL, "the url is refused: %s", why.text);
     return MR_OK;
+}
+
+enum mr_code mr_http_url_host(const char *url, char **out_host, unsigned *out_port,
+                              struct mr_err *err)
+{
+    struct mr_http_wanted w = {.url = new_url()};
+    enum mr_code code = read_url(&w, url, err);
+
+    if (code == MR_OK) {
+        *out_host = mr_strdup(w.target.host);
+        *out_port = w.target.port;
+    }
+    mr_http_wanted_fini(&w);
+    return code;
 }
 
 /* ---- method and headers ---- */
@@ -218,9 +241,7 @@ static char **copy_texts(const char *const *texts)
 
 static void copy_values(struct mr_http_wanted *w, const struct mr_http_request *request)
 {
-    w->url = curl_url();
-    if (!w->url)
-        abort(); /* out of memory, as in mr_zalloc */
+    w->url = new_url();
     if (request->body.at)
         w->body = (struct mr_bytes){mr_strndup(request->body.at, request->body.len),
                                     request->body.len};

@@ -15,6 +15,7 @@ enum {
     POOL_MIN = 5,
     POOL_MAX = 20,
     STATEMENT_MS = 30000,
+    IDLE_MS = 60000,
     PASS_OVER_MS = 5000, /* a read host that could not be reached is tried last for so long */
     TRIES = 5,           /* of a transaction */
     AGAIN_MS = 20,       /* about; doubled each time */
@@ -122,6 +123,7 @@ static enum mr_code open_mysql(struct mr_host *host, void **out, struct mr_err *
     mysql->house.host = host;
     mysql->house.login = &mysql->login;
     mysql->house.statement_ms = number_of(section, "statement_timeout_ms", STATEMENT_MS);
+    mysql->house.idle_ms = IDLE_MS;
     mysql->write = open_pool(mysql, section, &server);
     code = open_reads(mysql, section, err);
     if (code == MR_OK)
@@ -156,25 +158,24 @@ static void enter_thread(struct mr_mysql *mysql)
     pthread_setspecific(mysql->thread, mysql);
 }
 
-/* The next in turn that has not been tried in this call; those that are passed over come last. */
-static struct reads *next_read(struct mr_mysql *mysql, unsigned first, unsigned tried)
+/* All read hosts in the order of trying: the next in turn first, those that are passed over last. */
+static struct reads **in_order(struct mr_mysql *mysql)
 {
-    unsigned n = mysql->n_reads;
+    unsigned n = mysql->n_reads, at = 0;
+    struct reads **order = mr_zalloc_array(n, sizeof(*order));
     uint64_t now_ms = mr_clock_ms();
 
     uv_mutex_lock(&mysql->lock);
-    unsigned in_order = 0;
-    struct reads *chosen = NULL;
-    for (int round = 0; round < 2 && !chosen; round++)
-        for (unsigned i = 0; i < n && !chosen; i++) {
+    unsigned first = mysql->next_read++ % n;
+    for (int passed_over = 0; passed_over < 2; passed_over++)
+        for (unsigned i = 0; i < n; i++) {
             struct reads *reads = &mysql->reads[(first + i) % n];
-            bool passed_over = now_ms < reads->passed_over_until_ms;
 
-            if (passed_over == (round == 1) && in_order++ == tried)
-                chosen = reads;
+            if ((now_ms < reads->passed_over_until_ms) == passed_over)
+                order[at++] = reads;
         }
     uv_mutex_unlock(&mysql->lock);
-    return chosen;
+    return order;
 }
 
 static void pass_over(struct mr_mysql *mysql, struct reads *reads, const struct mr_err *why)
@@ -191,20 +192,17 @@ static void pass_over(struct mr_mysql *mysql, struct reads *reads, const struct 
 static enum mr_code take_read(struct mr_mysql *mysql, struct mr_job *job,
                               struct mr_mysql_conn **out, struct mr_err *err)
 {
+    struct reads **order = in_order(mysql);
     enum mr_code code = MR_EDOWN;
     struct mr_err why;
 
-    uv_mutex_lock(&mysql->lock);
-    unsigned first = mysql->next_read++ % mysql->n_reads;
-    uv_mutex_unlock(&mysql->lock);
-    for (unsigned tried = 0; tried < mysql->n_reads; tried++) {
-        struct reads *reads = next_read(mysql, first, tried);
-
-        code = mr_mysql_pool_take(reads->pool, job, out, &why);
+    for (unsigned i = 0; i < mysql->n_reads; i++) {
+        code = mr_mysql_pool_take(order[i]->pool, job, out, &why);
         if (code != MR_EDOWN && code != MR_EFAULT)
             break;
-        pass_over(mysql, reads, &why);
+        pass_over(mysql, order[i], &why);
     }
+    free(order);
     return code == MR_OK ? MR_OK : mr_fail(err, code, "%s", why.text);
 }
 

@@ -13,6 +13,7 @@ struct mr_mysql_house {
     const struct mr_mysql_login *login;
     struct mr_mysql_watch *watch;
     uint64_t statement_ms;
+    uint64_t idle_ms; /* after so long a connection above the minimum is closed */
 };
 
 struct mr_mysql_conn {

@@ -7,10 +7,7 @@
 #include <stdlib.h>
 #include <uv.h>
 
-enum {
-    LOOK_MS = 50,    /* how soon a waiter notices that its job is cancelled */
-    IDLE_MS = 60000, /* a connection above min is closed after so long */
-};
+enum { LOOK_MS = 50 }; /* how soon a waiter notices that its job is cancelled */
 
 struct mr_mysql_pool {
     const struct mr_mysql_house *house;
@@ -185,7 +182,7 @@ void mr_mysql_pool_give(struct mr_mysql_conn *conn)
     surplus = pool->n_idle > 0 && pool->n_open > pool->min;
     uv_mutex_unlock(&pool->lock);
     if (surplus)
-        mr_mysql_watch_tend_at(pool->house->watch, mr_clock_ms() + IDLE_MS);
+        mr_mysql_watch_tend_at(pool->house->watch, mr_clock_ms() + pool->house->idle_ms);
 }
 
 /* The longest idle, when it is too long; with the lock. */
@@ -194,7 +191,7 @@ static struct mr_mysql_conn *pop_surplus(struct mr_mysql_pool *pool, uint64_t no
     struct mr_mysql_conn *last = mr_list_entry(pool->idle.prev, struct mr_mysql_conn, node);
 
     if (mr_list_empty(&pool->idle) || pool->n_open <= pool->min ||
-        now_ms < last->used_at_ms + IDLE_MS)
+        now_ms < last->used_at_ms + pool->house->idle_ms)
         return NULL;
     mr_list_remove(&last->node);
     pool->n_idle--;
@@ -216,5 +213,5 @@ void mr_mysql_pool_tend(struct mr_mysql_pool *pool)
             mr_mysql_conn_close(conn);
     } while (conn);
     if (more)
-        mr_mysql_watch_tend_at(pool->house->watch, mr_clock_ms() + IDLE_MS / 4);
+        mr_mysql_watch_tend_at(pool->house->watch, mr_clock_ms() + pool->house->idle_ms / 4);
 }

@@ -109,22 +109,22 @@ static void start_hang(void *state, struct mr_job *job)
     (void)job;
 }
 
-/* ---- debug.burn {ms, deaf} on a thread, debug.block {ms} on the loop: nothing but work ---- */
+/* ---- debug.burn {ms, us, deaf} on a thread, debug.block {ms, us} on the loop: nothing but work ---- */
 
-static int64_t now_ms(void)
+static int64_t now_us(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 /* True when it burnt to the end. */
 static bool burn(struct mr_job *job, bool deaf)
 {
-    int64_t ms = number(job, "ms", 1000), from_ms = now_ms();
+    int64_t us = number(job, "us", 1000 * number(job, "ms", 1000)), from_us = now_us();
 
-    while (now_ms() - from_ms < ms)
+    while (now_us() - from_us < us)
         if (!deaf && mr_job_cancelled(job))
             return false;
     return true;

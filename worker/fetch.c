@@ -15,6 +15,7 @@ enum {
     WRONG_TYPE_MS = 5000,
     REFUSED_MS = 100,
     FAULT_MS = 5000,
+    UNWATCHED_MS = 2,
     REPORT_EVERY_MS = 60000 /* a fault that stays is logged once a minute */
 };
 
@@ -232,11 +233,26 @@ static void on_fetched(void *arg, enum mr_code code, const redisReply *reply)
     mr_worker_wake(worker);
 }
 
-/* Whether asking this queue now can bring something: one that came back short is its waiter's to watch. */
-static bool askable(const struct mr_source *source)
+static bool may_ask(const struct mr_source *source)
 {
-    return !source->came_short && source->not_before_ms <= uv_now(source->worker->loop) &&
-           source->names.n_free > 0;
+    return source->not_before_ms <= uv_now(source->worker->loop) && source->names.n_free > 0;
+}
+
+/* Whether asking this queue now can bring something: one that came back short is its waiter's to watch. */
+static bool is_worth_asking(const struct mr_source *source)
+{
+    return !source->came_short && may_ask(source);
+}
+
+/*
+ * It came back short and has no waiter, because jobs that go before it, or that run, take all places. While
+ * others are asked, it is asked along with them every now and then, or it would be forgotten for as long as they last.
+ */
+static bool is_unwatched(const struct mr_source *source)
+{
+    return source->came_short && may_ask(source) && !mr_wait_is_armed(source->wait) &&
+           mr_worker_room_for(source) == 0 &&
+           uv_now(source->worker->loop) - source->asked_at_ms >= UNWATCHED_MS;
 }
 
 /* A queue with a waiter on it is never starving: Redis itself hands over what comes. */
@@ -261,6 +277,7 @@ static unsigned plan(struct mr_worker *worker, struct mr_source **out, unsigned 
     struct mr_choice choices[MR_CHOOSE_MAX];
     unsigned order[MR_CHOOSE_MAX], n = 0, ahead = 0;
     unsigned room = mr_worker_room(worker), waiting = mr_worker_waiting(worker);
+    bool worth_it = false;
 
     for (unsigned i = 0; i < worker->n_sources; i++)
         choices[i] = choice_of(&worker->sources[i]);
@@ -270,15 +287,18 @@ static unsigned plan(struct mr_worker *worker, struct mr_source **out, unsigned 
         struct mr_source *source = &worker->sources[order[i]];
         unsigned mine = mr_pace_ahead(&source->pace, worker->pool->concurrency);
 
-        if (!askable(source))
+        if (!is_worth_asking(source) && !is_unwatched(source))
             continue;
         if (n == 0)
             ahead = mine;
         else if (mine < ahead)
             continue;
+        worth_it = worth_it || is_worth_asking(source);
         out[n++] = source;
     }
     *out_n = n;
+    if (!worth_it)
+        return 0;
     if (is_careful(worker))
         return waiting == 0 && room > 0 ? 1 : 0;
     unsigned want = room + ahead;

@@ -223,6 +223,11 @@ unsigned mr_runner_running(const struct mr_runner *runner)
     return runner->n_places - runner->n_free;
 }
 
+uint64_t mr_runner_clock_us(const struct mr_runner *runner)
+{
+    return runner->now_us;
+}
+
 /* ---- life ---- */
 
 static void make_places(struct mr_runner *r, unsigned n)

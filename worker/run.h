@@ -46,6 +46,8 @@ enum mr_code mr_runner_start(struct mr_runner *runner, const struct mr_address *
                              struct mr_bytes payload, void *owner);
 unsigned mr_runner_free_places(const struct mr_runner *runner);
 unsigned mr_runner_running(const struct mr_runner *runner);
+/* The monotonic clock as last read in this turn of the loop, which is when the last job ended; 0 before that. */
+uint64_t mr_runner_clock_us(const struct mr_runner *runner);
 
 /* What runs is asked to stop and is released without an attempt spent where it does (MR_OUTCOME_RELEASE, after 0: verdict READY). For SIGTERM after grace. */
 void mr_runner_release_all(struct mr_runner *runner);

@@ -208,11 +208,11 @@ static void unblock(struct mr_wait *wait)
 
 void mr_wait_update(struct mr_worker *worker)
 {
-    bool open = worker->fate == MR_FATE_SERVE && mr_worker_gate_open(worker) &&
-                mr_worker_room(worker) > 0;
+    bool serving = worker->fate == MR_FATE_SERVE && mr_worker_gate_open(worker);
 
     for (unsigned i = 0; i < worker->n_sources; i++) {
         struct mr_wait *wait = worker->sources[i].wait;
+        bool open = serving && mr_worker_room_for(&worker->sources[i]) > 0;
 
         if (wait->lost && worker->synced && !is_held_off(wait))
             mr_wait_resolve(wait);

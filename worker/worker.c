@@ -39,12 +39,25 @@ unsigned mr_worker_waiting(const struct mr_worker *worker)
     return waiting;
 }
 
-unsigned mr_worker_room(const struct mr_worker *worker)
+static unsigned room_behind(const struct mr_worker *worker, unsigned waiting)
 {
     unsigned free_places = mr_runner_free_places(worker->runner);
-    unsigned waiting = mr_worker_waiting(worker);
 
     return free_places > waiting ? free_places - waiting : 0;
+}
+
+unsigned mr_worker_room(const struct mr_worker *worker)
+{
+    return room_behind(worker, mr_worker_waiting(worker));
+}
+
+unsigned mr_worker_room_for(const struct mr_source *source)
+{
+    unsigned waiting = 0;
+
+    for (unsigned i = 0; i <= source->index; i++)
+        waiting += source->worker->sources[i].n_fetched;
+    return room_behind(source->worker, waiting);
 }
 
 void mr_worker_wake(struct mr_worker *worker)
@@ -121,7 +134,8 @@ static bool start_jobs(struct mr_worker *worker)
 
         if (!lease || !start_next(worker, lease))
             return false;
-        if (n % 32 == 0 && mr_clock_us() > until_us)
+        if (mr_runner_clock_us(worker->runner) > until_us ||
+            (n % 32 == 0 && mr_clock_us() > until_us))
             return true;
     }
     return false;

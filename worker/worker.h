@@ -130,6 +130,8 @@ void mr_worker_leave(struct mr_worker *worker, enum mr_worker_fate fate);
 bool mr_worker_gate_open(const struct mr_worker *worker);
 /* Free places that no leased job is waiting for. */
 unsigned mr_worker_room(const struct mr_worker *worker);
+/* The same as a queue sees it that may go before others: only its own jobs and those of queues before it count as waiting. */
+unsigned mr_worker_room_for(const struct mr_source *source);
 unsigned mr_worker_waiting(const struct mr_worker *worker); /* leased and not started */
 /* Redis says that this incarnation is not registered: start nothing, fetch nothing, leave. */
 void mr_worker_fenced(struct mr_worker *worker, const char *how);

@@ -16,13 +16,14 @@ static const struct {
     const char *prefix, *module;
     bool debug; /* only with debug_jobs: it can crash and hang the worker */
 } manifest[] = {
-    {"debug.",    "debug",  true },
-    {"email.",    "email",  false},
-    {"exec",      "exec",   false},
-    {"http.",     "http",   false},
-    {"report.",   "report", false},
-    {"sms.",      "sms",    false},
-    {"whatsapp.", "sms",    false},
+    {"billing.",  "billing", false},
+    {"debug.",    "debug",   true },
+    {"email.",    "email",   false},
+    {"exec",      "exec",    false},
+    {"http.",     "http",    false},
+    {"report.",   "report",  false},
+    {"sms.",      "sms",     false},
+    {"whatsapp.", "sms",     false},
 };
 
 /* A module by its path, of ours or of the user. */

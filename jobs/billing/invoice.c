@@ -1,7 +1,7 @@
 #include "jobs/billing/invoice.h"
 
+#include "jobs/billing/member.h"
 #include "proto/base/mem.h"
-#include "proto/base/str.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,74 +10,10 @@
 
 enum { CUSTOMER_MAX = 64, TEXT_MAX = 1000, SERIES_MAX = 20, DIGITS_MAX = 18, PLACE_MAX = 64 };
 
-static const char *kind_of(const json_t *value)
-{
-    static const char *const kinds[] = {
-        [JSON_OBJECT] = "an object", [JSON_ARRAY] = "a list",    [JSON_STRING] = "a string",
-        [JSON_INTEGER] = "a number", [JSON_REAL] = "a fraction", [JSON_TRUE] = "a boolean",
-        [JSON_FALSE] = "a boolean",  [JSON_NULL] = "null",
-    };
-
-    return kinds[json_typeof(value)];
-}
-
-/* Everything that is not there or of another type ends here, so that all say it alike. */
-static enum mr_code wrong_kind(const char *place, const json_t *value, const char *wanted,
-                               struct mr_err *err)
-{
-    if (!value)
-        return mr_fail(err, MR_EINVAL, "%s is missing: it must be %s", place, wanted);
-    return mr_fail(err, MR_EINVAL, "%s must be %s, not %s", place, wanted, kind_of(value));
-}
-
-/* C0, DEL and C1: nothing that paper shows. jansson has checked that it is UTF-8. */
-static bool has_control(const char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-
-        if (c < ' ' || c == 0x7f)
-            return true;
-        if (c == 0xc2 && (unsigned char)text[i + 1] < 0xa0)
-            return true;
-    }
-    return false;
-}
-
-static enum mr_code read_text(json_t *value, const char *place, size_t max, const char **out,
-                              struct mr_err *err)
-{
-    if (!json_is_string(value))
-        return wrong_kind(place, value, "a string", err);
-    const char *text = json_string_value(value);
-    size_t len = json_string_length(value);
-
-    if (len == 0 || len > max)
-        return mr_fail(err, MR_EINVAL, "%s must be 1 to %zu bytes long, not %zu", place, max,
-                       len);
-    if (has_control(text, len))
-        return mr_fail(err, MR_EINVAL, "%s must not hold control characters or line ends",
-                       place);
-    *out = text;
-    return MR_OK;
-}
-
-static enum mr_code read_whole(json_t *value, const char *place, const char *wanted,
-                               int64_t min, int64_t max, int64_t *out, struct mr_err *err)
-{
-    if (!json_is_integer(value))
-        return wrong_kind(place, value, wanted, err);
-    int64_t number = json_integer_value(value);
-
-    if (number < min || number > max)
-        return mr_fail(err, MR_EINVAL, "%s must be %s, not %" PRId64, place, wanted, number);
-    *out = number;
-    return MR_OK;
-}
-
 /* ---- a line ---- */
 
-bool mr_invoice_sum_line(struct mr_invoice_line *line)
+/* False where it is beyond int64. */
+static bool sum_line(struct mr_invoice_line *line)
 {
     if (!mr_money_times(line->unit_minor, line->quantity, &line->net_minor))
         return false;
@@ -98,27 +34,28 @@ static enum mr_code read_line(json_t *value, size_t i, struct mr_invoice_line *l
     const char *text = NULL;
     int64_t tax_bp = 0;
 
-    if (!json_is_object(value))
-        return wrong_kind(place_of(place, i, ""), value,
-                          "an object {text, quantity, unit_minor, tax_bp}", err);
-    enum mr_code code = read_text(json_object_get(value, "text"), place_of(place, i, ".text"),
-                                  TEXT_MAX, &text, err);
+    enum mr_code code = mr_member_object(value, place_of(place, i, ""),
+                                         "an object {text, quantity, unit_minor, tax_bp}", err);
     if (code == MR_OK)
-        code = read_whole(json_object_get(value, "quantity"), place_of(place, i, ".quantity"),
-                          "a whole number from 1 on", 1, INT64_MAX, &line->quantity, err);
+        code = mr_member_text(json_object_get(value, "text"), place_of(place, i, ".text"),
+                              TEXT_MAX, &text, err);
     if (code == MR_OK)
         code =
-            read_whole(json_object_get(value, "unit_minor"), place_of(place, i, ".unit_minor"),
-                       "a whole number of minor units (cents)", INT64_MIN, INT64_MAX,
-                       &line->unit_minor, err);
+            mr_member_whole(json_object_get(value, "quantity"), place_of(place, i, ".quantity"),
+                            "a whole number from 1 on", 1, INT64_MAX, &line->quantity, err);
     if (code == MR_OK)
-        code = read_whole(json_object_get(value, "tax_bp"), place_of(place, i, ".tax_bp"),
-                          "a whole number of basis points, 0 to 10000", 0, MR_TAX_BP_MAX,
-                          &tax_bp, err);
+        code = mr_member_whole(json_object_get(value, "unit_minor"),
+                               place_of(place, i, ".unit_minor"),
+                               "a whole number of minor units (cents)", INT64_MIN, INT64_MAX,
+                               &line->unit_minor, err);
+    if (code == MR_OK)
+        code = mr_member_whole(json_object_get(value, "tax_bp"), place_of(place, i, ".tax_bp"),
+                               "a whole number of basis points, 0 to 10000", 0, MR_TAX_BP_MAX,
+                               &tax_bp, err);
     if (code != MR_OK)
         return code;
     line->tax_bp = (unsigned)tax_bp;
-    if (!mr_invoice_sum_line(line))
+    if (!sum_line(line))
         return mr_fail(err, MR_EINVAL,
                        "data.lines[%zu]: %" PRId64 " times %" PRId64
                        " is beyond int64, the largest amount there is",
@@ -155,7 +92,7 @@ static enum mr_code read_lines(json_t *value, struct mr_invoice *invoice, struct
     size_t n = json_array_size(value);
 
     if (!json_is_array(value))
-        return wrong_kind("data.lines", value, "a list", err);
+        return mr_member_wrong(value, "data.lines", "a list", err);
     if (n == 0 || n > MR_INVOICE_LINES)
         return mr_fail(err, MR_EINVAL, "data.lines must hold 1 to %u lines, not %zu",
                        MR_INVOICE_LINES, n);
@@ -168,18 +105,6 @@ static enum mr_code read_lines(json_t *value, struct mr_invoice *invoice, struct
         invoice->n_lines++;
     }
     return add_up(invoice, err);
-}
-
-static enum mr_code read_currency(json_t *value, const struct mr_currency **out,
-                                  struct mr_err *err)
-{
-    struct mr_err why;
-
-    if (!json_is_string(value))
-        return wrong_kind("data.currency", value, "a code of ISO 4217, such as \"EUR\"", err);
-    if (mr_currency_find(json_string_value(value), out, &why) != MR_OK)
-        return mr_fail(err, MR_EINVAL, "data.currency: %s", why.text);
-    return MR_OK;
 }
 
 static bool is_series(const char *text)
@@ -199,7 +124,7 @@ static enum mr_code read_series(json_t *value, const char *default_series, char 
         place = "billing.series";
         series = default_series;
     } else if (!series) {
-        return wrong_kind(place, value, "a string", err);
+        return mr_member_wrong(value, place, "a string", err);
     }
     if (!is_series(series))
         return mr_fail(err, MR_EINVAL,
@@ -214,14 +139,15 @@ enum mr_code mr_invoice_read(json_t *data, const char *default_series, struct mr
 {
     struct mr_invoice invoice = {0};
     const char *customer = NULL;
-    enum mr_code code = MR_OK;
 
-    if (!json_is_object(data))
-        return wrong_kind("data", data, "an object {customer, currency, lines}", err);
-    code = read_text(json_object_get(data, "customer"), "data.customer", CUSTOMER_MAX,
-                     &customer, err);
+    enum mr_code code =
+        mr_member_object(data, "data", "an object {customer, currency, lines}", err);
     if (code == MR_OK)
-        code = read_currency(json_object_get(data, "currency"), &invoice.currency, err);
+        code = mr_member_text(json_object_get(data, "customer"), "data.customer", CUSTOMER_MAX,
+                              &customer, err);
+    if (code == MR_OK)
+        code = mr_member_currency(json_object_get(data, "currency"), "data.currency",
+                                  &invoice.currency, err);
     if (code == MR_OK)
         code =
             read_series(json_object_get(data, "series"), default_series, &invoice.series, err);

@@ -35,9 +35,6 @@ enum mr_code mr_invoice_read(json_t *data, const char *default_series, struct mr
                              struct mr_err *err);
 void mr_invoice_fini(struct mr_invoice *invoice);
 
-/* Net and tax of a line whose other members are set; false where they are beyond int64. */
-bool mr_invoice_sum_line(struct mr_invoice_line *line);
-
 /* A number as people write it: "INV-000042". out holds MR_INVOICE_NUMBER bytes. */
 void mr_invoice_number(const char *series, int64_t number, char *out);
 /* The other way: false when text is none; series holds MR_INVOICE_NUMBER bytes. Zeros in front may be missing. */

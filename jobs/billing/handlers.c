@@ -1,0 +1,3 @@
+#include "jobs/billing/handlers.h"
+
+const struct mr_handler *const mr_handlers[] = {&mr_billing_invoice, &mr_billing_charge, NULL};

@@ -1,0 +1,137 @@
+#include "jobs/billing/paper.h"
+
+#include "proto/base/mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { GAP_PT = 14, NUMBER_MAX = 24, RATE_MAX = 16 };
+
+static enum mr_code on_bytes(void *arg, const void *bytes, size_t len, struct mr_err *err)
+{
+    return mr_storage_write(arg, bytes, len, err);
+}
+
+/* "19 %", "7.75 %" */
+static void print_rate(unsigned tax_bp, char *out)
+{
+    unsigned whole = tax_bp / 100, part = tax_bp % 100;
+
+    if (part == 0)
+        snprintf(out, RATE_MAX, "%u %%", whole);
+    else if (part % 10 == 0)
+        snprintf(out, RATE_MAX, "%u.%u %%", whole, part / 10);
+    else
+        snprintf(out, RATE_MAX, "%u.%02u %%", whole, part);
+}
+
+static void add_head(struct mr_pdf *pdf, const struct mr_paper *paper,
+                     const struct mr_issued *issued)
+{
+    char title[MR_INVOICE_NUMBER + 16];
+
+    if (paper->seller) {
+        mr_pdf_text(pdf, MR_PDF_SMALL, paper->seller);
+        mr_pdf_gap(pdf, GAP_PT);
+    }
+    mr_pdf_text(pdf, MR_PDF_NORMAL, issued->name);
+    if (*issued->address)
+        mr_pdf_text(pdf, MR_PDF_NORMAL, issued->address);
+    mr_pdf_gap(pdf, GAP_PT);
+    snprintf(title, sizeof(title), "Invoice %s", issued->printed);
+    mr_pdf_text(pdf, MR_PDF_TITLE, title);
+    mr_pdf_pair(pdf, "Number", issued->printed);
+    mr_pdf_pair(pdf, "Date", issued->date);
+    mr_pdf_pair(pdf, "Customer", issued->invoice.customer);
+    mr_pdf_gap(pdf, GAP_PT);
+}
+
+static void add_line(struct mr_pdf *pdf, const struct mr_invoice *invoice, size_t i)
+{
+    const struct mr_invoice_line *line = &invoice->lines[i];
+    char no[NUMBER_MAX], quantity[NUMBER_MAX], rate[RATE_MAX];
+    char unit[MR_MONEY_PRINT], net[MR_MONEY_PRINT];
+    const char *const cells[] = {no, line->text, quantity, unit, rate, net};
+
+    snprintf(no, sizeof(no), "%zu", i + 1);
+    snprintf(quantity, sizeof(quantity), "%" PRId64, line->quantity);
+    print_rate(line->tax_bp, rate);
+    mr_money_print(line->unit_minor, invoice->currency, unit);
+    mr_money_print(line->net_minor, invoice->currency, net);
+    mr_pdf_row(pdf, MR_PDF_NORMAL, cells);
+}
+
+static void add_sum(struct mr_pdf *pdf, enum mr_pdf_style style, const char *name,
+                    const struct mr_currency *currency, int64_t minor)
+{
+    char printed[MR_MONEY_PRINT];
+    const char *const cells[] = {NULL, name, NULL, NULL, NULL, printed};
+
+    mr_money_print(minor, currency, printed);
+    mr_pdf_row(pdf, style, cells);
+}
+
+static void add_table(struct mr_pdf *pdf, const struct mr_invoice *invoice)
+{
+    static const struct mr_pdf_column columns[] = {
+        {"No",       28, 0, MR_PDF_RIGHT},
+        {"Text",     0,  1, MR_PDF_LEFT },
+        {"Quantity", 56, 0, MR_PDF_RIGHT},
+        {"Price",    96, 0, MR_PDF_RIGHT},
+        {"Tax",      48, 0, MR_PDF_RIGHT},
+        {"Net",      96, 0, MR_PDF_RIGHT},
+    };
+
+    mr_pdf_table_begin(pdf, columns, MR_COUNT(columns));
+    for (size_t i = 0; i < invoice->n_lines; i++)
+        add_line(pdf, invoice, i);
+    add_sum(pdf, MR_PDF_BOLD, "Net", invoice->currency, invoice->net_minor);
+    add_sum(pdf, MR_PDF_NORMAL, "Tax", invoice->currency, invoice->tax_minor);
+    add_sum(pdf, MR_PDF_BOLD, "Total", invoice->currency, invoice->total_minor);
+    mr_pdf_table_end(pdf);
+}
+
+/* Midnight of the invoice's day, so that it is the same whenever it is drawn. */
+static uint64_t made_at_ms(const char *date)
+{
+    struct tm tm = {0};
+
+    if (sscanf(date, "%d-%d-%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday) != 3)
+        return 0;
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    return (uint64_t)timegm(&tm) * 1000;
+}
+
+static enum mr_code draw(const struct mr_paper *paper, const struct mr_issued *issued,
+                         struct mr_storage_file *file, struct mr_err *err)
+{
+    const struct mr_pdf_about about = {.title = issued->printed,
+                                       .author = paper->seller,
+                                       .made_at_ms = made_at_ms(issued->date)};
+    struct mr_pdf *pdf = NULL;
+    enum mr_code code = mr_pdf_new(paper->press, &about, on_bytes, file, &pdf, err);
+
+    if (code != MR_OK)
+        return code;
+    add_head(pdf, paper, issued);
+    add_table(pdf, &issued->invoice);
+    return mr_pdf_finish(pdf, err);
+}
+
+enum mr_code mr_paper_make(const struct mr_paper *paper, const struct mr_issued *issued,
+                           struct mr_err *err)
+{
+    struct mr_storage_file *file = NULL;
+    enum mr_code code = mr_storage_create(paper->storage, issued->pdf_key, &file, err);
+
+    if (code != MR_OK)
+        return code;
+    code = draw(paper, issued, file, err);
+    if (code == MR_OK)
+        return mr_storage_keep(file, err);
+    mr_storage_drop(file);
+    return code;
+}

@@ -1,0 +1,73 @@
+#include "jobs/billing/payment.h"
+
+#include "jobs/services/form.h"
+
+#include <stdio.h>
+
+enum { ANSWER_MAX = 1024 * 1024, HEADER_MAX = 128 };
+
+static void write_form(const struct mr_payment *payment, struct mr_buf *form)
+{
+    char currency[8];
+    size_t len = 0;
+
+    for (; payment->currency[len] && len < sizeof(currency) - 1; len++)
+        currency[len] = (char)(payment->currency[len] | 0x20);
+    currency[len] = '\0';
+    mr_form_add_i64(form, "amount", payment->amount_minor);
+    mr_form_add(form, "currency", currency);
+    mr_form_add(form, "payment_method", payment->source);
+    mr_form_add(form, "confirm", "true");
+    mr_form_add(form, "metadata[uuid]", payment->uuid);
+    mr_form_add(form, "metadata[invoice]", payment->invoice);
+}
+
+static struct mr_http_request request_to(const struct mr_payment_provider *provider,
+                                         const char *url)
+{
+    return (struct mr_http_request){.url = url,
+                                    .bearer = provider->key,
+                                    .ca_file = provider->ca_file,
+                                    .peer_max = provider->connections,
+                                    .timeout_ms = provider->timeout_ms,
+                                    .body_max = ANSWER_MAX};
+}
+
+void mr_payment_ask(const struct mr_payment_provider *provider,
+                    const struct mr_payment *payment, struct mr_job *job,
+                    struct mr_payment_answer *out)
+{
+    struct mr_http_request request = request_to(provider, provider->url);
+    struct mr_http_answer answer;
+    struct mr_buf form = {0};
+    char key[HEADER_MAX];
+    const char *const headers[] = {MR_FORM_TYPE, key, NULL};
+
+    snprintf(key, sizeof(key), "Idempotency-Key: %s", payment->uuid);
+    write_form(payment, &form);
+    request.method = "POST";
+    request.headers = headers;
+    request.body = (struct mr_bytes){form.at, form.len};
+    mr_http_exchange(provider->http, &request, job, &answer);
+    mr_payment_read(&answer, payment, out);
+    mr_http_answer_fini(&answer);
+    mr_buf_fini(&form);
+}
+
+void mr_payment_look_up(const struct mr_payment_provider *provider,
+                        const struct mr_payment *payment, struct mr_job *job,
+                        struct mr_payment_answer *out)
+{
+    struct mr_http_answer answer;
+    struct mr_buf url = {0}, query = {0};
+
+    mr_buf_printf(&query, "metadata['uuid']:'%s'", payment->uuid);
+    mr_buf_printf(&url, "%s/search?query=", provider->url);
+    mr_form_escape(&url, query.at);
+    struct mr_http_request request = request_to(provider, url.at);
+    mr_http_exchange(provider->http, &request, job, &answer);
+    mr_payment_read_search(&answer, payment, out);
+    mr_http_answer_fini(&answer);
+    mr_buf_fini(&query);
+    mr_buf_fini(&url);
+}

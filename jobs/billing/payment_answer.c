@@ -1,0 +1,204 @@
+#include "jobs/billing/payment_answer.h"
+
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static void end(struct mr_payment_answer *out, enum mr_payment_end how, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void end(struct mr_payment_answer *out, enum mr_payment_end how, const char *format, ...)
+{
+    va_list args;
+
+    out->end = how;
+    va_start(args, format);
+    vsnprintf(out->message, sizeof(out->message), format, args);
+    va_end(args);
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text ? text : "";
+}
+
+static void refuse(struct mr_payment_answer *out, const char *code, const char *message)
+{
+    snprintf(out->code, sizeof(out->code), "%s", code);
+    end(out, MR_PAYMENT_REFUSED, "%s%s%s", code, *message ? ": " : "", message);
+}
+
+/*
+ * The provider's own reason, {code, decline_code, message}; status where it has none. Words that repeat the source stay out: it may be
+ * a card's.
+ */
+static void refuse_as(struct mr_payment_answer *out, const json_t *error, const char *status,
+                      const struct mr_payment *payment)
+{
+    const char *code = text_of(error, "code"), *decline = text_of(error, "decline_code");
+    const char *message = text_of(error, "message");
+    char words[300];
+
+    snprintf(words, sizeof(words), "%.200s%s%.80s%s",
+             strstr(message, payment->source) ? "" : message, *decline ? " (" : "", decline,
+             *decline ? ")" : "");
+    refuse(out, *code ? code : status, words);
+}
+
+static bool is_as_asked(const json_t *intent, const struct mr_payment *payment)
+{
+    const json_t *amount = json_object_get(intent, "amount");
+
+    return json_is_integer(amount) && json_integer_value(amount) == payment->amount_minor &&
+           strcasecmp(text_of(intent, "currency"), payment->currency) == 0;
+}
+
+/*
+ * A charge as the provider has it. Where the customer would have to do something, nothing was taken and a job can do nothing about
+ * it. All other states may still become either.
+ */
+static void read_intent(const json_t *intent, const struct mr_payment *payment,
+                        struct mr_payment_answer *out)
+{
+    const char *status = text_of(intent, "status");
+
+    snprintf(out->id, sizeof(out->id), "%s", text_of(intent, "id"));
+    if (*out->id == '\0' || *status == '\0')
+        end(out, MR_PAYMENT_UNKNOWN, "the answer is no charge of the provider's API");
+    else if (!is_as_asked(intent, payment))
+        end(out, MR_PAYMENT_ODD,
+            "the provider's charge %s has another amount or currency than was asked for",
+            out->id);
+    else if (strcmp(status, "succeeded") == 0)
+        out->end = MR_PAYMENT_PAID;
+    else if (strcmp(status, "requires_action") == 0)
+        refuse(out, status, "the customer would have to confirm it with the bank");
+    else if (strcmp(status, "requires_payment_method") == 0 || strcmp(status, "canceled") == 0)
+        refuse_as(out, json_object_get(intent, "last_payment_error"), status, payment);
+    else
+        end(out, MR_PAYMENT_UNKNOWN, "the provider's charge %s is still %.100s", out->id,
+            status);
+}
+
+/* No answer at all; true if that was it. */
+static bool read_failure(const struct mr_http_answer *http, struct mr_payment_answer *out)
+{
+    if (http->end == MR_HTTP_UNKNOWN)
+        end(out, MR_PAYMENT_UNKNOWN, "no whole answer: %s", http->trouble);
+    else if (http->end != MR_HTTP_ANSWERED)
+        end(out, MR_PAYMENT_UNABLE, "%s (payment.url, payment.ca_file)", http->trouble);
+    return http->end != MR_HTTP_ANSWERED;
+}
+
+/* A status that says no charge was touched, whoever asked for what; true if that was it. */
+static bool read_doorkeeper(const struct mr_http_answer *http, struct mr_payment_answer *out)
+{
+    if (http->status == 429 || (http->status == 503 && http->retry_after_ms >= 0)) {
+        out->after_ms = http->retry_after_ms;
+        end(out, MR_PAYMENT_LATER, "the provider is busy (%ld)", http->status);
+    } else if (http->status == 401 || http->status == 403) {
+        end(out, MR_PAYMENT_UNABLE, "the provider does not let us in (%ld): see payment.key",
+            http->status);
+    } else if (http->status >= 300 && http->status < 400) {
+        end(out, MR_PAYMENT_UNABLE, "the provider is elsewhere (%ld): see payment.url",
+            http->status);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* 4xx. A key that was used for something else has charged that something: nobody but a person can tell what. */
+static void read_no(const struct mr_http_answer *http, const json_t *body,
+                    const struct mr_payment *payment, struct mr_payment_answer *out)
+{
+    const json_t *error = json_object_get(body, "error");
+    const char *type = text_of(error, "type");
+
+    if (http->status == 409 || http->status == 408)
+        end(out, MR_PAYMENT_UNKNOWN, "the provider is still at it (%ld)", http->status);
+    else if (strcmp(type, "idempotency_error") == 0)
+        end(out, MR_PAYMENT_ODD, "the provider knows this uuid with other values");
+    else if (!json_is_object(error))
+        end(out, MR_PAYMENT_UNABLE,
+            "status %ld without a reason of the provider's API: see "
+            "payment.url",
+            http->status);
+    else
+        refuse_as(out, error, *type ? type : "refused", payment);
+}
+
+void mr_payment_read(const struct mr_http_answer *http, const struct mr_payment *payment,
+                     struct mr_payment_answer *out)
+{
+    *out = (struct mr_payment_answer){.after_ms = -1};
+    if (read_failure(http, out) || read_doorkeeper(http, out))
+        return;
+    json_t *body = http->truncated || !http->body.at
+                       ? NULL
+                       : json_loadb(http->body.at, http->body.len, 0, NULL);
+    if (http->status >= 200 && http->status < 300)
+        read_intent(body, payment, out);
+    else if (http->status >= 400 && http->status < 500)
+        read_no(http, body, payment, out);
+    else
+        end(out, MR_PAYMENT_UNKNOWN, "status %ld", http->status);
+    json_decref(body);
+}
+
+/* More than one under our name that took money is a person's affair; else the one that did, else the latest. */
+static const json_t *choose(const json_t *found, unsigned *n_paid)
+{
+    const json_t *chosen = json_array_get(found, 0);
+    json_t *intent;
+    size_t i;
+
+    *n_paid = 0;
+    json_array_foreach(found, i, intent)
+    {
+        if (strcmp(text_of(intent, "status"), "succeeded") != 0)
+            continue;
+        chosen = intent;
+        ++*n_paid;
+    }
+    return chosen;
+}
+
+static void read_found(const json_t *found, const struct mr_payment *payment,
+                       struct mr_payment_answer *out)
+{
+    unsigned n_paid = 0;
+    const json_t *chosen = choose(found, &n_paid);
+
+    if (!json_is_array(found))
+        end(out, MR_PAYMENT_UNKNOWN, "the answer is no list of charges");
+    else if (n_paid > 1)
+        end(out, MR_PAYMENT_ODD, "the provider has %u paid charges for this uuid", n_paid);
+    else if (!chosen)
+        end(out, MR_PAYMENT_OPEN, "the provider finds no charge for this uuid");
+    else if (strcmp(text_of(chosen, "status"), "requires_confirmation") == 0)
+        end(out, MR_PAYMENT_OPEN, "the provider has begun the charge and not confirmed it");
+    else
+        read_intent(chosen, payment, out);
+}
+
+void mr_payment_read_search(const struct mr_http_answer *http, const struct mr_payment *payment,
+                            struct mr_payment_answer *out)
+{
+    *out = (struct mr_payment_answer){.after_ms = -1};
+    if (read_failure(http, out) || read_doorkeeper(http, out))
+        return;
+    json_t *body = http->status != 200 || http->truncated || !http->body.at
+                       ? NULL
+                       : json_loadb(http->body.at, http->body.len, 0, NULL);
+    if (body)
+        read_found(json_object_get(body, "data"), payment, out);
+    else
+        end(out, MR_PAYMENT_UNKNOWN, "the look-up got status %ld%s", http->status,
+            http->status == 200 ? " with a body that is no JSON" : "");
+    json_decref(body);
+}

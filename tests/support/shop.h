@@ -1,0 +1,49 @@
+/* A mill with all that billing needs: a private MariaDB with its tables and a customer, a payment provider, a folder for files. */
+#ifndef MR_TESTS_SHOP_H
+#define MR_TESTS_SHOP_H
+
+#include "tests/support/mariadb.h"
+#include "tests/support/mill.h"
+#include "tests/support/peer.h"
+
+#define MR_SHOP_KEY "sk-canary-7qT" /* of the payment provider: in no log and no letter */
+
+struct mr_shop {
+    struct mr_mill mill;
+    struct mr_mariadb db;
+    struct mr_peer peer;
+    char files[96]; /* storage.path */
+    char yaml[2048];
+};
+
+/*
+ * Starts everything but a dispatcher. pools: the product's section of that name, a line. payment: further options of the payment section, "" for none. peer_args: as
+ * mr_peer_start takes them, besides the key. The one customer is "ann", M. Müller.
+ */
+void mr_shop_start(struct mr_shop *shop, const char *pools, const char *payment,
+                   const char *const *peer_args);
+void mr_shop_stop(struct mr_shop *shop);
+
+/* RPUSH to "main". */
+void mr_shop_push(struct mr_shop *shop, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* A billing.invoice of one line, total_minor without tax, for ann, in this series; its uuid is "<series>-job-<n>". */
+void mr_shop_push_invoice(struct mr_shop *shop, const char *series, unsigned n,
+                          long long total_minor);
+/* A billing.charge; uuid and invoice as given. */
+void mr_shop_push_charge(struct mr_shop *shop, const char *uuid, const char *invoice,
+                         long long amount_minor, const char *source);
+/* Waits until nothing is left to do and nothing died of it. */
+void mr_shop_await_done(struct mr_shop *shop, uint64_t ms);
+/* Waits until one letter died, of this class and with these words, checks that it holds no secret, and removes it. */
+void mr_shop_await_letter(struct mr_shop *shop, const char *class, const char *reason);
+
+/* What people read in the PDF under this key, by pdftotext; the caller's. Fails the test when it is no PDF. */
+char *mr_shop_pdf_text(const struct mr_shop *shop, const char *key);
+/* Whether there is such a file, and its first bytes say that it is one. */
+bool mr_shop_has_pdf(const struct mr_shop *shop, const char *key);
+
+/* Fails the test unless the ledger's rows sum to 0 for each uuid, and the numbers of each series run from 1 without a gap. */
+void mr_shop_check_books(struct mr_shop *shop);
+
+#endif

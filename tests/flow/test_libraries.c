@@ -1,0 +1,170 @@
+/* Each kind of job brings its own module and libraries into a worker, with its first job, and nobody else's. */
+#include "tests/support/mariadb.h"
+#include "tests/support/mill.h"
+#include "tests/support/peer.h"
+#include "tests/support/sink.h"
+#include "tests/support/suite.h"
+#include "tests/support/wait.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* As bits of a set. */
+enum { CURL = 1, MARIADB = 2, CAIRO = 4, PANGO = 8 };
+
+static const struct {
+    int bit;
+    const char *name,
+        *or_else; /* part of the path of its file; Oracle's client has another name */
+} libraries[] = {
+    {CURL,    "libcurl",    NULL            },
+    {MARIADB, "libmariadb", "libmysqlclient"},
+    {CAIRO,   "libcairo",   NULL            },
+    {PANGO,   "libpango",   NULL            },
+};
+
+static const char *const modules[] = {"debug", "email", "exec", "report", "sms"};
+
+/* A kind, its module, its libraries, and one job of it; PORT in it is where the web server listens. */
+static const struct {
+    const char *module;
+    int libraries;
+    const char *job;
+} kinds[] = {
+    {"debug",  0,       "{\"job\":\"debug.noop\"}"                                 },
+    {"exec",   0,       "{\"job\":\"run\"}"                                        },
+    {"email",  CURL,
+     "{\"job\":\"email.send\",\"data\":{\"to\":\"a@example.org\",\"subject\":\"s\",\"text\":"
+     "\"t\"}}"                                                                     },
+    {"sms",    CURL,
+     "{\"uuid\":\"s-1\",\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550123\",\"text\":\"t\"}"
+     "}"                                                                           },
+    {"sms",    CURL,
+     "{\"uuid\":\"w-1\",\"job\":\"whatsapp.send\",\"data\":{\"to\":\"+12025550123\",\"text\":"
+     "\"t\"}}"                                                                     },
+    {"report", MARIADB,
+     "{\"uuid\":\"r-1\",\"job\":\"report.generate\",\"data\":{\"report\":\"one\"}}"},
+};
+
+static struct mr_mill mill;
+static struct mr_mariadb db;
+static struct mr_peer mails, web;
+static char yaml[2048];
+
+static void write_report(const char *folder)
+{
+    char path[200];
+
+    ck_assert_int_eq(mkdir(folder, 0700), 0);
+    snprintf(path, sizeof(path), "%s/one.yaml", folder);
+    FILE *file = fopen(path, "we");
+    ck_assert_ptr_nonnull(file);
+    fputs("{sql: SELECT 1 AS a, columns: {a: }}", file);
+    fclose(file);
+}
+
+/* A worker that could do every kind, and has done none. */
+static void start(void)
+{
+    char reports[128];
+
+    mr_mill_start(&mill, yaml, NULL);
+    mr_sink_start(&mails, mill.redis.dir, NULL);
+    mr_peer_start(&web, mill.redis.dir, NULL);
+    mr_mariadb_start(&db, NULL);
+    mr_mariadb_schema(&db);
+    snprintf(reports, sizeof(reports), "%s/reports", mill.redis.dir);
+    write_report(reports);
+    snprintf(
+        yaml, sizeof(yaml),
+        "pools: { main: { queues: [main] } }\n"
+        "jobs: { run: { handler: exec, command: [/bin/true] } }\n"
+        "email: { url: \"smtp://127.0.0.1:%d\", from: shop@example.org, tls: off }\n"
+        "sms: { url: \"http://127.0.0.1:%d/\", account: a, token: t, from: \"+15005550006\", "
+        "whatsapp_from: \"+15005550010\" }\n"
+        "storage: { path: %s/files }\n"
+        "reports: { dir: %s }\n"
+        "%s",
+        mails.port, web.port, mill.redis.dir, reports, db.yaml);
+    mr_mill_dispatch(&mill, 0, 1);
+}
+
+static void stop(void)
+{
+    mr_mill_stop(&mill);
+    mr_mariadb_stop(&db);
+    mr_peer_stop(&web);
+    mr_peer_stop(&mails);
+}
+
+static pid_t the_worker(void)
+{
+    pid_t workers[MR_PROC_LIST];
+
+    ck_assert_int_eq(mr_mill_workers(&mill, 0, workers), 1);
+    return workers[0];
+}
+
+static void expect_libraries(pid_t worker, int wanted)
+{
+    for (size_t i = 0; i < MR_COUNT(libraries); i++) {
+        bool maps = mr_proc_maps(worker, libraries[i].name) ||
+                    (libraries[i].or_else && mr_proc_maps(worker, libraries[i].or_else));
+
+        ck_assert_msg(maps == ((wanted & libraries[i].bit) != 0), "%s is %smapped",
+                      libraries[i].name, maps ? "" : "not ");
+    }
+}
+
+/* wanted: its name, or NULL for none. */
+static void expect_module(pid_t worker, const char *wanted)
+{
+    for (size_t i = 0; i < MR_COUNT(modules); i++) {
+        char file[40];
+
+        snprintf(file, sizeof(file), "/%s.so", modules[i]);
+        bool maps = mr_proc_maps(worker, file);
+        ck_assert_msg(maps == (wanted && strcmp(wanted, modules[i]) == 0), "%s is %smapped",
+                      file, maps ? "" : "not ");
+    }
+}
+
+static void push(const char *job)
+{
+    const char *port = strstr(job, "PORT");
+    char *whole = port ? mr_asprintf("%.*s%d%s", (int)(port - job), job, web.port, port + 4)
+                       : mr_strdup(job);
+
+    mr_mill_push_raw(&mill, "main", whole, strlen(whole));
+    free(whole);
+}
+
+START_TEST(a_kind_brings_its_own_libraries_and_no_others)
+{
+    start();
+    pid_t worker = the_worker();
+    expect_libraries(worker, 0);
+    expect_module(worker, NULL);
+    size_t before = mr_proc_rss_bytes(worker);
+    push(kinds[_i].job);
+    mr_wait_for(mr_mill_is_empty(&mill, "main"), 15000);
+    ck_assert_int_eq(mr_mill_dead(&mill, "main"), 0);
+    ck_assert_int_eq(the_worker(), worker);
+    expect_libraries(worker, kinds[_i].libraries);
+    expect_module(worker, kinds[_i].module);
+    printf("# %s: resident before its first job %zu KiB, after it %zu KiB\n", kinds[_i].module,
+           before / 1024, mr_proc_rss_bytes(worker) / 1024);
+    stop();
+}
+END_TEST
+
+int main(void)
+{
+    const struct mr_test tests[] = {
+        {a_kind_brings_its_own_libraries_and_no_others, MR_COUNT(kinds)},
+    };
+
+    return mr_suite_run_slow("libraries", tests, 60);
+}

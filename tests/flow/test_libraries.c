@@ -25,7 +25,7 @@ static const struct {
     {PANGO,   "libpango",   NULL            },
 };
 
-static const char *const modules[] = {"debug", "email", "exec", "report", "sms"};
+static const char *const modules[] = {"debug", "email", "exec", "http", "report", "sms"};
 
 /* A kind, its module, its libraries, and one job of it; PORT in it is where the web server listens. */
 static const struct {
@@ -44,6 +44,9 @@ static const struct {
     {"sms",    CURL,
      "{\"uuid\":\"w-1\",\"job\":\"whatsapp.send\",\"data\":{\"to\":\"+12025550123\",\"text\":"
      "\"t\"}}"                                                                     },
+    {"http",   CURL,
+     "{\"uuid\":\"h-1\",\"job\":\"http.call\",\"data\":{\"url\":\"http://127.0.0.1:PORT/"
+     "echo\"}}"                                                                    },
     {"report", MARIADB,
      "{\"uuid\":\"r-1\",\"job\":\"report.generate\",\"data\":{\"report\":\"one\"}}"},
 };
@@ -84,6 +87,7 @@ static void start(void)
         "email: { url: \"smtp://127.0.0.1:%d\", from: shop@example.org, tls: off }\n"
         "sms: { url: \"http://127.0.0.1:%d/\", account: a, token: t, from: \"+15005550006\", "
         "whatsapp_from: \"+15005550010\" }\n"
+        "http: { allow: [127.0.0.1] }\n"
         "storage: { path: %s/files }\n"
         "reports: { dir: %s }\n"
         "%s",

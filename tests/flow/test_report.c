@@ -507,14 +507,18 @@ START_TEST(a_statement_is_killed_at_the_jobs_deadline)
 }
 END_TEST
 
-START_TEST(a_leaving_worker_stops_its_statement)
+START_TEST(a_leaving_worker_stops_its_statement_and_gives_the_job_back)
 {
-    start_with("slow", unbounded);
-    push("r-1", "slow", "{}", "\"timeout\":1,\"maxTries\":1,");
+    start();
+    put_definition("slow", unbounded);
+    strcat(yaml, "grace: 1s\n");
+    mr_mill_dispatch(&mill, 0, 1);
+    push("r-1", "slow", "{}", "");
     mr_wait_for(sleepers() == 1, 10000);
     mr_mill_drain(&mill, 0, 15000);
     mr_wait_for(sleepers() == 0, 2000);
     ck_assert_int_eq(count_files(), 0);
+    ck_assert_int_eq(mr_mill_ready(&mill, "main") + mr_mill_delayed(&mill, "main"), 1);
     stop();
 }
 END_TEST
@@ -705,23 +709,23 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {the_file_holds_what_the_database_holds,                  0                     },
-        {parameters_choose_the_rows,                              0                     },
-        {a_hostile_value_is_a_value,                              0                     },
-        {a_definition_that_writes_is_stopped_by_the_server,       0                     },
-        {what_can_never_be_made_is_dead_with_the_reason,          0                     },
-        {a_uuid_that_can_name_no_file_is_refused,                 0                     },
-        {without_its_configuration_a_report_says_what_is_missing, MR_COUNT(unconfigured)},
-        {a_statement_is_killed_at_the_reports_own_timeout,        0                     },
-        {a_statement_is_killed_at_the_jobs_deadline,              0                     },
-        {a_leaving_worker_stops_its_statement,                    0                     },
-        {a_database_that_is_away_gets_the_report_when_it_comes,   0                     },
-        {a_connection_that_breaks_in_the_middle_costs_an_attempt, 0                     },
-        {two_reports_are_made_at_once,                            0                     },
-        {a_job_that_comes_twice_makes_the_same_file_again,        0                     },
-        {a_job_without_a_uuid_gets_a_name_of_its_own,             0                     },
-        {a_full_disk_leaves_no_file,                              0                     },
-        {memory_does_not_grow_with_the_rows,                      0                     },
+        {the_file_holds_what_the_database_holds,                      0                     },
+        {parameters_choose_the_rows,                                  0                     },
+        {a_hostile_value_is_a_value,                                  0                     },
+        {a_definition_that_writes_is_stopped_by_the_server,           0                     },
+        {what_can_never_be_made_is_dead_with_the_reason,              0                     },
+        {a_uuid_that_can_name_no_file_is_refused,                     0                     },
+        {without_its_configuration_a_report_says_what_is_missing,     MR_COUNT(unconfigured)},
+        {a_statement_is_killed_at_the_reports_own_timeout,            0                     },
+        {a_statement_is_killed_at_the_jobs_deadline,                  0                     },
+        {a_leaving_worker_stops_its_statement_and_gives_the_job_back, 0                     },
+        {a_database_that_is_away_gets_the_report_when_it_comes,       0                     },
+        {a_connection_that_breaks_in_the_middle_costs_an_attempt,     0                     },
+        {two_reports_are_made_at_once,                                0                     },
+        {a_job_that_comes_twice_makes_the_same_file_again,            0                     },
+        {a_job_without_a_uuid_gets_a_name_of_its_own,                 0                     },
+        {a_full_disk_leaves_no_file,                                  0                     },
+        {memory_does_not_grow_with_the_rows,                          0                     },
     };
 
     return mr_suite_run_slow("report", tests, 90);

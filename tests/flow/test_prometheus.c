@@ -1,7 +1,6 @@
 /* A real Prometheus scrapes a running dispatcher over TCP, and is asked itself what became of each kind of job. */
 #include "tests/support/http.h"
-#include "tests/support/mill.h"
-#include "tests/support/peer.h"
+#include "tests/support/shop.h"
 #include "tests/support/sink.h"
 #include "tests/support/suite.h"
 #include "tests/support/wait.h"
@@ -13,42 +12,73 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAILS = 4, MESSAGES = 7, PROGRAMS = 3, RECORDS = 5 };
+enum {
+    MAILS = 4,
+    MESSAGES = 7,
+    INVOICES = 3,
+    CHARGES = 2,
+    REPORTS = 2,
+    CALLS = 6,
+    PROGRAMS = 3,
+    RECORDS = 5,
+    SOON_MS = 20000
+};
 
-static struct mr_mill mill;
+static struct mr_shop shop;
 static struct mr_peer sink;
-static struct mr_peer peer;
 static struct mr_proc prometheus;
 static unsigned prometheus_port;
 
 /* ---- what is scraped ---- */
 
-/* mr_mill_start writes control.socket itself: the rest of that map has to come by the environment. */
-static void start_mill(void)
+/* What a shop's mill lacks to run every kind. */
+static void configure_more(void)
 {
-    static char yaml[1200];
+    size_t len = strlen(shop.yaml);
 
-    setenv("MILLRACE_CONTROL_LISTEN", "127.0.0.1:0", 1);
-    mr_mill_start(&mill, yaml, NULL);
-    mr_sink_start(&sink, mill.redis.dir, NULL);
-    mr_peer_start(&peer, mill.redis.dir, NULL);
-    snprintf(yaml, sizeof(yaml),
-             "pools: { main: { queues: [high, main], processes: 2, backoff: 50ms..100ms } }\n"
+    snprintf(shop.yaml + len, sizeof(shop.yaml) - len,
              "jobs: { import.csv: { handler: exec, command: [/bin/true] } }\n"
              "email: { url: \"smtp://127.0.0.1:%d\", tls: off, from: shop@example.org }\n"
              "sms: { url: \"http://127.0.0.1:%d\", account: AC1, token: t, from: Shop,\n"
-             "       whatsapp_from: \"+12025550100\" }\n",
-             sink.port, peer.port);
-    mr_mill_dispatch(&mill, 0, 2);
+             "       whatsapp_from: \"+12025550100\" }\n"
+             "http: { allow: [127.0.0.1] }\n"
+             "reports: { dir: \"%s\" }\n",
+             sink.port, shop.peer.port, shop.mill.redis.dir);
+}
+
+static void write_file(const char *name, const char *text)
+{
+    char path[160];
+
+    snprintf(path, sizeof(path), "%s/%s", shop.mill.redis.dir, name);
+    FILE *file = fopen(path, "we");
+    ck_assert_ptr_nonnull(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+/* The mill writes control.socket itself: the rest of that map has to come by the environment. */
+static void start_mill(void)
+{
+    setenv("MILLRACE_CONTROL_LISTEN", "127.0.0.1:0", 1);
+    mr_shop_start(
+        &shop, "pools: { main: { queues: [high, main], processes: 2, backoff: 50ms..100ms } }",
+        "", NULL);
+    mr_sink_start(&sink, shop.mill.redis.dir, NULL);
+    configure_more();
+    write_file("customers.yaml", "title: Customers\n"
+                                 "sql: SELECT id, name FROM billing_customers\n"
+                                 "columns: { id: , name: }\n");
+    mr_mill_dispatch(&shop.mill, 0, 2);
 }
 
 static void push(unsigned n, const char *queue, const char *payload)
 {
     for (unsigned i = 0; i < n; i++)
-        mr_mill_push_raw(&mill, queue, payload, strlen(payload));
+        mr_mill_push_raw(&shop.mill, queue, payload, strlen(payload));
 }
 
-static void push_all(void)
+static void push_messages(void)
 {
     push(MAILS, "high",
          "{\"job\":\"email.send\",\"data\":{\"to\":\"a@b.c\",\"subject\":\"s\",\"text\":\"t\"}"
@@ -58,10 +88,35 @@ static void push_all(void)
     push(1, "main", "{\"job\":\"sms.send\",\"data\":{\"to\":\"+15005550001\",\"text\":\"x\"}}");
     push(2, "main",
          "{\"job\":\"whatsapp.send\",\"data\":{\"to\":\"+12025550123\",\"text\":\"x\"}}");
+}
+
+/* Who pays needs an invoice first. */
+static void push_business(void)
+{
+    for (unsigned n = 0; n < INVOICES; n++)
+        mr_shop_push_invoice(&shop, "INV", n, 1000);
+    mr_wait_for(mr_mariadb_int(&shop.db, "SELECT COUNT(*) FROM billing_invoices") == INVOICES,
+                SOON_MS);
+    mr_shop_push_charge(&shop, "c-1", "INV-1", 1000, "pm_card_visa");
+    mr_shop_push_charge(&shop, "c-2", "INV-2", 1000, "pm_card_visa");
+    mr_shop_push_charge(&shop, "c-3", "INV-3", 1000, "pm_card_declined");
+    for (unsigned n = 0; n < REPORTS; n++)
+        mr_shop_push(&shop,
+                     "{\"uuid\":\"r-%u\",\"job\":\"report.generate\",\"data\":{\"report\":"
+                     "\"customers\",\"params\":{}}}",
+                     n);
+}
+
+static void push_the_rest(void)
+{
+    for (unsigned n = 0; n < CALLS; n++)
+        mr_shop_push(&shop,
+                     "{\"job\":\"http.call\",\"data\":{\"url\":\"http://127.0.0.1:%d/echo\"}}",
+                     shop.peer.port);
     push(PROGRAMS, "main", "{\"job\":\"import.csv\",\"data\":{}}");
     push(1, "main", "{\"job\":\"debug.fail\",\"data\":{\"times\":2}}");
     for (unsigned n = 0; n < RECORDS; n++)
-        mr_mill_push_ledger(&mill, "high", n, 0, 0);
+        mr_mill_push_ledger(&shop.mill, "high", n, 0, 0);
 }
 
 /* ---- who scrapes ---- */
@@ -86,24 +141,21 @@ static unsigned listening_port(void)
 
 static void start_prometheus(void)
 {
-    char config[128], flag[160], store[160], log[128];
-    const char *const argv[] = {MR_PROMETHEUS, flag, store, "--web.listen-address=127.0.0.1:0",
-                                NULL};
+    char yaml[256], config[160], store[160], log[128];
+    const char *const argv[] = {MR_PROMETHEUS, config, store,
+                                "--web.listen-address=127.0.0.1:0", NULL};
 
-    snprintf(config, sizeof(config), "%s/prometheus.yml", mill.redis.dir);
-    snprintf(flag, sizeof(flag), "--config.file=%s", config);
-    snprintf(store, sizeof(store), "--storage.tsdb.path=%s/tsdb", mill.redis.dir);
-    snprintf(log, sizeof(log), "%s/prometheus.log", mill.redis.dir);
-    FILE *file = fopen(config, "we");
-    ck_assert_ptr_nonnull(file);
-    fprintf(file,
-            "global: { scrape_interval: 1s, scrape_timeout: 1s }\n"
-            "scrape_configs: [ { job_name: millrace, honor_labels: true, static_configs: "
-            "[ { targets: ['127.0.0.1:%u'] } ] } ]\n",
-            mr_mill_control_port(&mill));
-    fclose(file);
+    snprintf(config, sizeof(config), "--config.file=%s/prometheus.yml", shop.mill.redis.dir);
+    snprintf(store, sizeof(store), "--storage.tsdb.path=%s/tsdb", shop.mill.redis.dir);
+    snprintf(log, sizeof(log), "%s/prometheus.log", shop.mill.redis.dir);
+    snprintf(yaml, sizeof(yaml),
+             "global: { scrape_interval: 1s, scrape_timeout: 1s }\n"
+             "scrape_configs: [ { job_name: millrace, honor_labels: true, static_configs: "
+             "[ { targets: ['127.0.0.1:%u'] } ] } ]\n",
+             mr_mill_control_port(&shop.mill));
+    write_file("prometheus.yml", yaml);
     mr_proc_start(&prometheus, argv, NULL, log);
-    mr_wait_for((prometheus_port = listening_port()) != 0, 20000);
+    mr_wait_for((prometheus_port = listening_port()) != 0, SOON_MS);
 }
 
 /* ---- asking ---- */
@@ -142,28 +194,39 @@ static void expect(const char *promql, unsigned value)
     ck_assert_msg(got == value, "%s: %g, not %u", promql, got, value);
 }
 
+#define JOBS(job, verdict) "sum(millrace_jobs_total{job=\"" job "\",verdict=\"" verdict "\"})"
+#define EVENTS(event) "sum(millrace_handler_events_total{event=\"" event "\"})"
+
 static const struct {
     const char *promql;
     unsigned value;
 } facts[] = {
-    {"up{job=\"millrace\"}",                                                  1           },
-    {"millrace_jobs_total{job=\"email.send\",verdict=\"done\"}",              MAILS       },
-    {"millrace_jobs_total{job=\"sms.send\",verdict=\"done\",queue=\"high\"}", MESSAGES    },
-    {"sum(millrace_jobs_total{job=\"sms.send\"})",                            MESSAGES + 1},
-    {"millrace_jobs_total{job=\"sms.send\",verdict=\"dead\",queue=\"main\"}", 1           },
-    {"millrace_jobs_total{job=\"whatsapp.send\",verdict=\"done\"}",           2           },
-    {"millrace_jobs_total{job=\"import.csv\",verdict=\"done\"}",              PROGRAMS    },
-    {"millrace_jobs_total{job=\"ledger.write\",verdict=\"done\"}",            RECORDS     },
-    {"millrace_jobs_total{job=\"debug.fail\",verdict=\"retry\"}",             2           },
-    {"millrace_jobs_total{job=\"debug.fail\",verdict=\"done\"}",              1           },
-    {"millrace_job_run_seconds_count{job=\"sms.send\"}",                      MESSAGES + 1},
-    {"millrace_handler_events_total{event=\"sms_sent\"}",                     MESSAGES    },
-    {"millrace_handler_events_total{event=\"sms_segments_sent\"}",            MESSAGES    },
-    {"millrace_handler_events_total{event=\"whatsapp_sent\"}",                2           },
-    {"millrace_queue_jobs{queue=\"main\",state=\"dead\"}",                    1           },
-    {"millrace_queue_jobs{queue=\"high\",state=\"ready\"}",                   0           },
-    {"millrace_pool_processes{pool=\"main\",state=\"serving\"}",              2           },
-    {"millrace_redis_up",                                                     1           },
+    {"up{job=\"millrace\"}",                                                  1                      },
+    {JOBS("email.send",                                                       "done"),                 MAILS},
+    {JOBS("sms.send",                                                                       "done"),                                                                                MESSAGES},
+    {JOBS("sms.send",                                                               "dead"),       1},
+    {"millrace_jobs_total{job=\"sms.send\",verdict=\"done\",queue=\"high\"}",  MESSAGES                 },
+    {"millrace_job_run_seconds_count{job=\"sms.send\"}", MESSAGES + 1              },
+    {JOBS("whatsapp.send",                      "done"),                                 2},
+    {JOBS("billing.invoice",                                                    "done"),                                               INVOICES},
+    {JOBS("billing.charge",                                                                       "done"),                                                                         CHARGES},
+    {JOBS("billing.charge",                                                               "dead"),                                        1},
+    {JOBS("report.generate","done"),REPORTS},
+    {JOBS("http.call",                                                   "done"),     CALLS},
+    {JOBS("import.csv",                                                                       "done"),                                                                         PROGRAMS},
+    {JOBS("ledger.write",                                                                "done"),                                                                                                                                                      RECORDS},
+    {JOBS("debug.fail",              "retry"),                            2},
+    {JOBS("debug.fail",                                                       "done"), 1},
+    {EVENTS("sms_sent"),                                                                       MESSAGES                                                                           },
+    {EVENTS("sms_segments_sent"),                                                                MESSAGES},
+    {EVENTS("whatsapp_sent"),                                                  2                                            },
+    {EVENTS("charges_paid"),                                                       CHARGES                },
+    {EVENTS("charges_refused"),                                                                       1                                                                            },
+    {EVENTS("http_success"),                                                                       CALLS},
+    {"millrace_queue_jobs{queue=\"main\",state=\"dead\"}",                                                                       2                                                                                                                                      },
+    {"millrace_queue_jobs{queue=\"high\",state=\"ready\"}",                                                                       0                            },
+    {"millrace_pool_processes{pool=\"main\",state=\"serving\"}",                                                                       2                                                     },
+    {"millrace_redis_up",                                                                       1},
 };
 
 START_TEST(prometheus_knows_what_became_of_each_kind_of_job)
@@ -171,16 +234,17 @@ START_TEST(prometheus_knows_what_became_of_each_kind_of_job)
     start_mill();
     start_prometheus();
     expect(facts[0].promql, 1); /* scraped before anything ran */
-    push_all();
+    push_messages();
+    push_business();
+    push_the_rest();
     for (size_t i = 0; i < MR_COUNT(facts); i++)
         expect(facts[i].promql, facts[i].value);
-    mr_mill_drain(&mill, 0, 20000);
+    mr_mill_drain(&shop.mill, 0, SOON_MS);
     expect("up{job=\"millrace\"}", 0);
     mr_proc_signal(&prometheus, SIGTERM);
-    ck_assert_int_eq(mr_proc_exit_status(&prometheus, 20000), 0);
-    mr_mill_stop(&mill);
+    ck_assert_int_eq(mr_proc_exit_status(&prometheus, SOON_MS), 0);
+    mr_shop_stop(&shop);
     mr_peer_stop(&sink);
-    mr_peer_stop(&peer);
 }
 END_TEST
 

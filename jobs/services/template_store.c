@@ -283,6 +283,28 @@ void mr_template_store_free(struct mr_template_store *store)
     free(store);
 }
 
+static json_t *given(json_t *data, const char *member)
+{
+    json_t *value = json_object_get(data, member);
+
+    return json_is_null(value) ? NULL : value;
+}
+
+enum mr_code mr_template_store_asked(json_t *data, const char **out_name, json_t **out_vars,
+                                     struct mr_err *err)
+{
+    json_t *name = given(data, "template"), *vars = given(data, "vars");
+
+    if (name &&
+        (!json_is_string(name) || strlen(json_string_value(name)) != json_string_length(name)))
+        return mr_fail(err, MR_EINVAL, "data.template must be a string without NUL");
+    if (name && vars && !json_is_object(vars))
+        return mr_fail(err, MR_EINVAL, "data.vars must be an object");
+    *out_name = json_string_value(name);
+    *out_vars = vars;
+    return MR_OK;
+}
+
 enum mr_code mr_template_store_render(struct mr_template_store *store, const char *name,
                                       const char *part, enum mr_template_target target,
                                       json_t *vars, struct mr_buf *out, struct mr_err *err)

@@ -14,8 +14,15 @@ struct mr_template_store *mr_template_store_new(const char *dir);
 void mr_template_store_free(struct mr_template_store *store);
 
 /*
+ * What a job's data {template, vars?} asks for, borrowed; out_name NULL: no template, out_vars NULL: no variables. MR_EINVAL: one of them has the
+ * wrong type.
+ */
+enum mr_code mr_template_store_asked(json_t *data, const char **out_name, json_t **out_vars,
+                                     struct mr_err *err);
+
+/*
  * Appends part ("subject", "text", "html") of the template name ("booking-confirmed", "mails/welcome": words of [A-Za-z0-9_-] parted by '/' or '.', at most 200
- * bytes) with vars (an object) to out, strictly: what is missing is an error. Partials are files of the same part; their names count from
+ * bytes) with vars (an object, or NULL) to out, strictly: what is missing is an error. Partials are files of the same part; their names count from
  * templates.dir too. out is untouched on failure:
  *   MR_EINVAL     the name is none, or vars do not suffice or do not fit: the job is wrong
  *   MR_ENOTFOUND  there is no such template, or it has no such part; err tells which, and names the nearest

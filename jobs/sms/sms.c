@@ -217,24 +217,18 @@ static void cut_line_ends(struct mr_buf *text)
 static enum mr_code render(const struct provider *provider, json_t *data, struct mr_buf *out,
                            struct mr_err *err)
 {
-    json_t *name = json_object_get(data, "template"), *vars = json_object_get(data, "vars");
+    const char *name;
+    json_t *vars;
+    enum mr_code code = mr_template_store_asked(data, &name, &vars, err);
 
-    if (!name || json_is_null(name))
-        return MR_OK;
-    if (!json_is_string(name) || strlen(json_string_value(name)) != json_string_length(name))
-        return mr_fail(err, MR_EINVAL, "data.template must be a string without NUL");
+    if (code != MR_OK || !name)
+        return code;
     if (json_object_get(data, "text"))
         return mr_fail(err, MR_EINVAL, "data.text and data.template: only one of them");
-    if (vars && !json_is_object(vars))
-        return mr_fail(err, MR_EINVAL, "data.vars must be an object");
-    json_t *none = vars ? NULL : json_object();
-    enum mr_code code =
-        mr_template_store_render(provider->templates, json_string_value(name), "text",
-                                 MR_TEMPLATE_TEXT, vars ? vars : none, out, err);
-
+    code = mr_template_store_render(provider->templates, name, "text", MR_TEMPLATE_TEXT, vars,
+                                    out, err);
     if (code == MR_OK)
         cut_line_ends(out);
-    json_decref(none);
     return code;
 }
 

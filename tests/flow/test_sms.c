@@ -1,6 +1,7 @@
 /* sms.send and whatsapp.send against a server with a provider's API: what is sent, what is refused, what is tried again. */
 #include "tests/support/mill.h"
 #include "tests/support/peer.h"
+#include "tests/support/scratch.h"
 #include "tests/support/sink.h"
 #include "tests/support/suite.h"
 #include "tests/support/wait.h"
@@ -171,25 +172,15 @@ static const struct {
      "data.text and data.template: only one of them"                                                                                 },
 };
 
-static void write_template(const char *name, const char *text)
-{
-    char path[160];
-
-    snprintf(path, sizeof(path), "%s/%s.text.mustache", mill.redis.dir, name);
-    FILE *file = fopen(path, "we");
-    ck_assert_ptr_nonnull(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 START_TEST(a_template_makes_the_text)
 {
     char options[300], payload[300];
 
     mr_mill_start(&mill, yaml, NULL);
     mr_peer_start(&peer, mill.redis.dir, guarded);
-    write_template("reminder", "{{name}}:{{#at}} {{.}} o'clock{{/at}}\r\n");
-    write_template("nothing", "\n");
+    mr_scratch_put(mill.redis.dir, "reminder.text.mustache",
+                   "{{name}}:{{#at}} {{.}} o'clock{{/at}}\r\n");
+    mr_scratch_put(mill.redis.dir, "nothing.text.mustache", "\n");
     snprintf(options, sizeof(options), CONFIGURED " }\ntemplates: { dir: %s", mill.redis.dir);
     dispatch("http", options);
     snprintf(payload, sizeof(payload),

@@ -1,4 +1,5 @@
 #include "jobs/services/template_store.h"
+#include "tests/support/scratch.h"
 #include "tests/support/suite.h"
 
 #include <pthread.h>
@@ -13,18 +14,9 @@ static struct mr_buf out;
 static char dir[64];
 static struct mr_template_store *store;
 
-/* Puts a file in place as editors do: beside it, then renamed. */
 static void put(const char *name, const char *text)
 {
-    char path[200], fresh[210];
-
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    snprintf(fresh, sizeof(fresh), "%s~", path);
-    FILE *file = fopen(fresh, "w");
-    ck_assert_ptr_nonnull(file);
-    fputs(text, file);
-    fclose(file);
-    ck_assert_int_eq(rename(fresh, path), 0);
+    mr_scratch_put(dir, name, text);
 }
 
 static void start(void)

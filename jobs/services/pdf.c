@@ -10,7 +10,7 @@
 
 enum { PAGES_MAX = 1000 };
 
-static const double cell_padding = 3, pair_name_width = 120;
+static const double pair_name_width = 120;
 /* White space below a block of text. */
 static const double after[MR_PDF_STYLES] = {
     [MR_PDF_NORMAL] = 4, [MR_PDF_BOLD] = 4, [MR_PDF_SMALL] = 2, [MR_PDF_TITLE] = 10};
@@ -18,7 +18,7 @@ static const double after[MR_PDF_STYLES] = {
 /* ---- texts ---- */
 
 /* What pango can set: valid UTF-8, without control characters but tab and line end. The caller's. */
-static char *clean(const char *text)
+char *mr_pdf_clean(const char *text)
 {
     size_t len = text ? strlen(text) : 0, n;
     struct mr_buf out = {0};
@@ -74,14 +74,14 @@ static double height_of(const struct mr_pdf *pdf, const struct mr_pdf_box *box)
 
 /* ---- blocks ---- */
 
-static struct mr_pdf_block make_block(unsigned n_boxes, double padding)
+struct mr_pdf_block mr_pdf_block_make(unsigned n_boxes, double padding)
 {
     return (struct mr_pdf_block){.padding = padding,
                                  .boxes = mr_zalloc_array(n_boxes, sizeof(struct mr_pdf_box)),
                                  .n_boxes = n_boxes};
 }
 
-static void free_block(struct mr_pdf_block *block)
+void mr_pdf_block_free(struct mr_pdf_block *block)
 {
     for (unsigned i = 0; i < block->n_boxes; i++)
         free(block->boxes[i].text);
@@ -89,7 +89,7 @@ static void free_block(struct mr_pdf_block *block)
 }
 
 /* As high as its highest box. */
-static void measure(const struct mr_pdf *pdf, struct mr_pdf_block *block)
+void mr_pdf_block_measure(const struct mr_pdf *pdf, struct mr_pdf_block *block)
 {
     for (unsigned i = 0; i < block->n_boxes; i++) {
         double height = height_of(pdf, &block->boxes[i]) + 2 * block->padding;
@@ -99,7 +99,7 @@ static void measure(const struct mr_pdf *pdf, struct mr_pdf_block *block)
     }
 }
 
-static void turn_page(struct mr_pdf *pdf)
+void mr_pdf_turn_page(struct mr_pdf *pdf)
 {
     if (pdf->page + 1 == PAGES_MAX) {
         mr_fail(&pdf->err, MR_EINVAL, "the document has more than %d pages", PAGES_MAX);
@@ -110,13 +110,13 @@ static void turn_page(struct mr_pdf *pdf)
     pdf->table.needs_head = true;
 }
 
-static bool fits(const struct mr_pdf *pdf, double height)
+bool mr_pdf_fits(const struct mr_pdf *pdf, double height)
 {
     return pdf->y + height <= MR_PDF_BOTTOM_EDGE;
 }
 
 /* Takes block. Here, whether it fits or not. */
-static void put(struct mr_pdf *pdf, struct mr_pdf_block block)
+void mr_pdf_put(struct mr_pdf *pdf, struct mr_pdf_block block)
 {
     block.page = pdf->page;
     block.y = pdf->y;
@@ -132,7 +132,7 @@ static void put(struct mr_pdf *pdf, struct mr_pdf_block block)
 
 static void put_piece(struct mr_pdf *pdf, enum mr_pdf_style style, char *text, double height)
 {
-    struct mr_pdf_block block = make_block(1, 0);
+    struct mr_pdf_block block = mr_pdf_block_make(1, 0);
 
     block.height = height;
     block.boxes[0] = (struct mr_pdf_box){.text = text,
@@ -140,7 +140,7 @@ static void put_piece(struct mr_pdf *pdf, enum mr_pdf_style style, char *text, d
                                          .side = MR_PDF_SIDE_START,
                                          .x = MR_PDF_LEFT_EDGE,
                                          .width = MR_PDF_RIGHT_EDGE - MR_PDF_LEFT_EDGE};
-    put(pdf, block);
+    mr_pdf_put(pdf, block);
 }
 
 /*
@@ -174,10 +174,10 @@ static void put_paragraph(struct mr_pdf *pdf, enum mr_pdf_style style, PangoLayo
 
         pango_layout_iter_get_line_yrange(iter, &top, &bottom);
         double more = (double)(bottom - top) / PANGO_SCALE;
-        if (!fits(pdf, height + more)) {
+        if (!mr_pdf_fits(pdf, height + more)) {
             if (height > 0)
                 put_piece(pdf, style, cut_piece(text, from, start, to_left), height);
-            turn_page(pdf);
+            mr_pdf_turn_page(pdf);
             from = start;
             height = 0;
         }
@@ -193,7 +193,7 @@ void mr_pdf_text(struct mr_pdf *pdf, enum mr_pdf_style style, const char *text)
 {
     if (pdf->err.code != MR_OK || mr_pdf_press_lock(pdf->press, &pdf->err) != MR_OK)
         return;
-    struct mr_pdf_box whole = {.text = clean(text),
+    struct mr_pdf_box whole = {.text = mr_pdf_clean(text),
                                .style = style,
                                .side = MR_PDF_SIDE_START,
                                .width = MR_PDF_RIGHT_EDGE - MR_PDF_LEFT_EDGE};
@@ -215,16 +215,16 @@ void mr_pdf_gap(struct mr_pdf *pdf, double height_pt)
 /* ---- rows ---- */
 
 /* Takes block; what is the matter with it if even an empty page is too small. */
-static void put_whole(struct mr_pdf *pdf, struct mr_pdf_block block, const char *what)
+void mr_pdf_put_whole(struct mr_pdf *pdf, struct mr_pdf_block block, const char *what)
 {
     if (block.height > MR_PDF_BOTTOM_EDGE - MR_PDF_TOP_EDGE)
         mr_fail(&pdf->err, MR_EINVAL, "%s is higher than a page", what);
-    else if (!fits(pdf, block.height))
-        turn_page(pdf);
+    else if (!mr_pdf_fits(pdf, block.height))
+        mr_pdf_turn_page(pdf);
     if (pdf->err.code == MR_OK)
-        put(pdf, block);
+        mr_pdf_put(pdf, block);
     else
-        free_block(&block);
+        mr_pdf_block_free(&block);
 }
 
 void mr_pdf_pair(struct mr_pdf *pdf, const char *name, const char *value)
@@ -233,157 +233,15 @@ void mr_pdf_pair(struct mr_pdf *pdf, const char *name, const char *value)
 
     if (pdf->err.code != MR_OK || mr_pdf_press_lock(pdf->press, &pdf->err) != MR_OK)
         return;
-    struct mr_pdf_block block = make_block(2, 1);
+    struct mr_pdf_block block = mr_pdf_block_make(2, 1);
 
-    block.boxes[0] = (struct mr_pdf_box){clean(name), MR_PDF_NORMAL, MR_PDF_SIDE_LEFT,
+    block.boxes[0] = (struct mr_pdf_box){mr_pdf_clean(name), MR_PDF_NORMAL, MR_PDF_SIDE_LEFT,
                                          MR_PDF_LEFT_EDGE, pair_name_width - 6};
-    block.boxes[1] = (struct mr_pdf_box){clean(value), MR_PDF_BOLD, MR_PDF_SIDE_LEFT, split,
-                                         MR_PDF_RIGHT_EDGE - split};
-    measure(pdf, &block);
-    put_whole(pdf, block, "a line of name and value");
+    block.boxes[1] = (struct mr_pdf_box){mr_pdf_clean(value), MR_PDF_BOLD, MR_PDF_SIDE_LEFT,
+                                         split, MR_PDF_RIGHT_EDGE - split};
+    mr_pdf_block_measure(pdf, &block);
+    mr_pdf_put_whole(pdf, block, "a line of name and value");
     mr_pdf_press_unlock(pdf->press);
-}
-
-/* With the lock. One row of the table, measured. */
-static struct mr_pdf_block make_row(struct mr_pdf *pdf, enum mr_pdf_style style,
-                                    const char *const *cells)
-{
-    struct mr_pdf_block block = make_block(pdf->table.n, cell_padding);
-    double x = MR_PDF_LEFT_EDGE;
-
-    for (unsigned i = 0; i < pdf->table.n; i++) {
-        const struct mr_pdf_column *column = &pdf->table.columns[i];
-
-        block.boxes[i] = (struct mr_pdf_box){
-            .text = clean(cells ? cells[i] : column->head),
-            .style = style,
-            .side = column->align == MR_PDF_RIGHT ? MR_PDF_SIDE_RIGHT : MR_PDF_SIDE_LEFT,
-            .x = x + cell_padding,
-            .width = column->width_pt - 2 * cell_padding};
-        x += column->width_pt;
-    }
-    measure(pdf, &block);
-    return block;
-}
-
-static struct mr_pdf_block make_head(struct mr_pdf *pdf)
-{
-    struct mr_pdf_block head = make_row(pdf, MR_PDF_BOLD, NULL);
-
-    head.rule = MR_PDF_LINE_BELOW;
-    return head;
-}
-
-/* Takes row. The head never stands alone at a page's end. */
-static void put_row(struct mr_pdf *pdf, struct mr_pdf_block row)
-{
-    double head_height = pdf->table.head_height;
-
-    if (head_height + row.height > MR_PDF_BOTTOM_EDGE - MR_PDF_TOP_EDGE)
-        mr_fail(&pdf->err, MR_EINVAL, "row %u of a table is higher than a page",
-                pdf->table.n_rows);
-    else if (!fits(pdf, row.height + (pdf->table.needs_head ? head_height : 0)))
-        turn_page(pdf);
-    if (pdf->err.code != MR_OK) {
-        free_block(&row);
-        return;
-    }
-    if (pdf->table.needs_head)
-        put(pdf, make_head(pdf));
-    pdf->table.needs_head = false;
-    put(pdf, row);
-}
-
-void mr_pdf_row(struct mr_pdf *pdf, enum mr_pdf_style style, const char *const *cells)
-{
-    if (pdf->err.code != MR_OK)
-        return;
-    if (pdf->table.n == 0) {
-        mr_fail(&pdf->err, MR_EINVAL, "a row outside of a table");
-        return;
-    }
-    if (mr_pdf_press_lock(pdf->press, &pdf->err) != MR_OK)
-        return;
-    struct mr_pdf_block row = make_row(pdf, style, cells);
-
-    row.rule = style == MR_PDF_BOLD ? MR_PDF_LINE_ABOVE : MR_PDF_HAIRLINE_BELOW;
-    pdf->table.n_rows++;
-    put_row(pdf, row);
-    mr_pdf_press_unlock(pdf->press);
-}
-
-/* Those without a width share what the others leave. */
-static enum mr_code settle_widths(struct mr_pdf_column *columns, unsigned n, struct mr_err *err)
-{
-    double left = MR_PDF_RIGHT_EDGE - MR_PDF_LEFT_EDGE, shares = 0;
-
-    for (unsigned i = 0; i < n; i++) {
-        if (columns[i].width_pt <= 0 && columns[i].share == 0)
-            columns[i].share = 1;
-        left -= columns[i].width_pt;
-        shares += columns[i].width_pt > 0 ? 0 : columns[i].share;
-    }
-    for (unsigned i = 0; i < n; i++) {
-        if (columns[i].width_pt <= 0)
-            columns[i].width_pt = left * columns[i].share / shares;
-        if (left < 0 || columns[i].width_pt < 4 * cell_padding)
-            return mr_fail(err, MR_EINVAL,
-                           "column %u of a table has no room: %.0f points are there for all",
-                           i + 1, MR_PDF_RIGHT_EDGE - MR_PDF_LEFT_EDGE);
-    }
-    return MR_OK;
-}
-
-/* With the lock. */
-static void begin_table(struct mr_pdf *pdf, const struct mr_pdf_column *columns, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++) {
-        pdf->table.columns[i] = columns[i];
-        pdf->table.columns[i].head = mr_strdup(columns[i].head);
-    }
-    pdf->table.n = n;
-    pdf->table.n_rows = 0;
-    pdf->table.needs_head = true;
-    struct mr_pdf_block head = make_head(pdf);
-    pdf->table.head_height = head.height;
-    free_block(&head);
-}
-
-void mr_pdf_table_begin(struct mr_pdf *pdf, const struct mr_pdf_column *columns, unsigned n)
-{
-    struct mr_pdf_column settled[MR_PDF_COLUMNS_MAX];
-
-    mr_pdf_table_end(pdf);
-    if (pdf->err.code != MR_OK)
-        return;
-    if (n == 0 || n > MR_PDF_COLUMNS_MAX) {
-        mr_fail(&pdf->err, MR_EINVAL, "a table has 1 to %d columns, not %u", MR_PDF_COLUMNS_MAX,
-                n);
-        return;
-    }
-    memcpy(settled, columns, n * sizeof(*columns));
-    if (settle_widths(settled, n, &pdf->err) != MR_OK ||
-        mr_pdf_press_lock(pdf->press, &pdf->err) != MR_OK)
-        return;
-    begin_table(pdf, settled, n);
-    mr_pdf_press_unlock(pdf->press);
-}
-
-static void forget_table(struct mr_pdf *pdf)
-{
-    for (unsigned i = 0; i < pdf->table.n; i++)
-        free((char *)(uintptr_t)pdf->table.columns[i].head);
-    pdf->table.n = 0;
-}
-
-void mr_pdf_table_end(struct mr_pdf *pdf)
-{
-    if (pdf->table.n > 0 && pdf->table.n_rows == 0 && pdf->err.code == MR_OK &&
-        mr_pdf_press_lock(pdf->press, &pdf->err) == MR_OK) {
-        put_whole(pdf, make_head(pdf), "the head of a table");
-        mr_pdf_press_unlock(pdf->press);
-    }
-    forget_table(pdf);
 }
 
 /* ---- the document ---- */
@@ -400,8 +258,8 @@ enum mr_code mr_pdf_new(struct mr_pdf_press *press, const struct mr_pdf_about *a
     pdf->press = press;
     pdf->write = write;
     pdf->arg = arg;
-    pdf->title = clean(about->title);
-    pdf->author = about->author ? clean(about->author) : NULL;
+    pdf->title = mr_pdf_clean(about->title);
+    pdf->author = about->author ? mr_pdf_clean(about->author) : NULL;
     pdf->made_at_ms = about->made_at_ms;
     pdf->y = MR_PDF_TOP_EDGE;
     pdf->context = mr_pdf_press_context(press);
@@ -414,9 +272,9 @@ void mr_pdf_drop(struct mr_pdf *pdf)
 {
     if (!pdf)
         return;
-    forget_table(pdf);
+    mr_pdf_table_forget(pdf);
     for (size_t i = 0; i < pdf->n_blocks; i++)
-        free_block(&pdf->blocks[i]);
+        mr_pdf_block_free(&pdf->blocks[i]);
     free(pdf->blocks);
     if (mr_pdf_press_lock(pdf->press, NULL) == MR_OK) {
         g_object_unref(pdf->context);

@@ -1,4 +1,4 @@
-/* A document from inside: what has been placed (pdf.c), how it becomes ink (pdf_draw.c), and the fonts of all (pdf_press.c). */
+/* A document from inside: what has been placed (pdf.c, pdf_table.c), how it becomes ink (pdf_draw.c), and the fonts of all (pdf_press.c). */
 #ifndef MR_JOBS_SERVICES_PDF_OWN_H
 #define MR_JOBS_SERVICES_PDF_OWN_H
 
@@ -73,6 +73,21 @@ struct mr_pdf {
         bool needs_head; /* on this page */
     } table;
 };
+
+/* What pango can set: valid UTF-8, without control characters but tab and line end; NULL is empty. The caller's. */
+char *mr_pdf_clean(const char *text);
+struct mr_pdf_block mr_pdf_block_make(unsigned n_boxes, double padding);
+void mr_pdf_block_free(struct mr_pdf_block *block);
+/* With the lock: as high as its highest box. */
+void mr_pdf_block_measure(const struct mr_pdf *pdf, struct mr_pdf_block *block);
+
+bool mr_pdf_fits(const struct mr_pdf *pdf, double height); /* on what is left of the page */
+void mr_pdf_turn_page(
+    struct mr_pdf *pdf); /* to the next one; err is set when there are too many */
+/* Takes block: here, whether it fits or not; or on the next page where it does not. That it is higher than any page is told as what is. */
+void mr_pdf_put(struct mr_pdf *pdf, struct mr_pdf_block block);
+void mr_pdf_put_whole(struct mr_pdf *pdf, struct mr_pdf_block block, const char *what);
+void mr_pdf_table_forget(struct mr_pdf *pdf);
 
 /* With the lock: the layout of box, the caller's. */
 PangoLayout *mr_pdf_lay_out(const struct mr_pdf *pdf, const struct mr_pdf_box *box);

@@ -1,8 +1,10 @@
 /*
  * email.send: one mail over SMTP. 4xx answers are tried again, 5xx ones are for good, and nothing else is called either.
  */
+#include "jobs/email/from_template.h"
 #include "jobs/email/mail.h"
 #include "jobs/services/curl_pool.h"
+#include "jobs/services/template_store.h"
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 #include "worker/handler.h"
@@ -14,6 +16,7 @@
 /* Module state: where mail goes. Strings are borrowed from the configuration, but the url. */
 struct relay {
     struct mr_curl_pool *lines;
+    struct mr_template_store *templates;
     char *url;
     const char *from, *username, *password, *ca_file;
     long use_ssl;
@@ -65,6 +68,7 @@ static enum mr_code open_relay(struct mr_host *host, void **out_state, struct mr
 
     tls = tls ? tls : "starttls"; /* in clear only where somebody asked for it */
     relay->lines = lines;
+    relay->templates = mr_template_store_new(text_of(mr_host_config(host, "templates"), "dir"));
     relay->url = url_of(text_of(config, "url"), tls, text_of(config, "ehlo"));
     relay->from = text_of(config, "from");
     relay->username = text_of(config, "username");
@@ -81,6 +85,7 @@ static void close_relay(void *state)
     struct relay *relay = state;
 
     mr_curl_pool_free(relay->lines);
+    mr_template_store_free(relay->templates);
     free(relay->url);
     free(relay);
 }
@@ -232,15 +237,30 @@ static struct mr_outcome judge(const struct sending *s, CURLcode result)
     return mr_outcome_retry("the mail server could not be reached or went away: %s", why);
 }
 
+/* The mail that data asks for. */
+static enum mr_code read_mail(struct sending *s, json_t *data, struct mr_err *err)
+{
+    json_t *whole = NULL;
+    enum mr_code code = mr_mail_from_template(data, s->relay->templates, &whole, err);
+
+    if (code == MR_OK)
+        code = mr_mail_read(whole, s->relay->from, mr_job_uuid(s->job), mr_clock_wall_ms(),
+                            &s->mail, err);
+    json_decref(whole);
+    return code;
+}
+
 static struct mr_outcome run(void *state, struct mr_job *job)
 {
     struct sending s = {.relay = state, .job = job};
     struct mr_err err;
     json_t *data = mr_job_data(job, &err);
+    enum mr_code code = data ? read_mail(&s, data, &err) : MR_EINVAL;
 
-    if (!data || mr_mail_read(data, s.relay->from, mr_job_uuid(job), mr_clock_wall_ms(),
-                              &s.mail, &err) != MR_OK)
-        return mr_outcome_fail("%s", err.text);
+    /* A template that is missing or wrong can be mended while the job waits. */
+    if (code != MR_OK)
+        return code == MR_EINVAL ? mr_outcome_fail("%s", err.text)
+                                 : mr_outcome_retry("%s", err.text);
     s.easy = mr_curl_pool_take(s.relay->lines);
     if (!s.easy) {
         mr_mail_fini(&s.mail);

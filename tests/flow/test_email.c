@@ -1,5 +1,6 @@
 /* email.send against a real SMTP server: what arrives, what is refused, what is tried again. */
 #include "tests/support/mill.h"
+#include "tests/support/scratch.h"
 #include "tests/support/sink.h"
 #include "tests/support/suite.h"
 #include "tests/support/wait.h"
@@ -206,6 +207,83 @@ START_TEST(without_a_server_configured_a_mail_says_so)
 }
 END_TEST
 
+/* ---- templates ---- */
+
+/* The mill's own folder holds the templates. */
+static void start_with_templates(void)
+{
+    char options[200];
+
+    mr_mill_start(&mill, yaml, NULL);
+    mr_sink_start(&sink, mill.redis.dir, NULL);
+    mr_scratch_put(mill.redis.dir, "booking.subject.mustache",
+                   "Booking {{number}} confirmed\n");
+    mr_scratch_put(mill.redis.dir, "booking.text.mustache",
+                   "Dear {{name}},\n{{#nights}}\n- {{.}}\n{{/nights}}\n{{>footer}}\n");
+    mr_scratch_put(mill.redis.dir, "booking.html.mustache",
+                   "<p>Dear {{name}}</p>\n{{>footer}}\n");
+    mr_scratch_put(mill.redis.dir, "footer.text.mustache", "The shop\n");
+    mr_scratch_put(mill.redis.dir, "footer.html.mustache", "<hr>\n");
+    snprintf(options, sizeof(options), "tls: off }\ntemplates: { dir: \"%s\"", mill.redis.dir);
+    dispatch(sink.port, options);
+}
+
+START_TEST(a_template_makes_the_mail)
+{
+    start_with_templates();
+    push("{\"uuid\":\"m-1\",\"job\":\"email.send\",\"data\":{\"to\":\"ann@example.org\","
+         "\"template\":\"booking\",\"vars\":{\"name\":\"Ann <3\",\"number\":42,"
+         "\"nights\":[\"Mon\",\"Tue\"]}}}");
+    await_mails(1);
+    json_t *mails = mr_peer_lines(&sink);
+    ck_assert_str_eq(header_of(mails, 0, "Subject"), "Booking 42 confirmed");
+    char *parts = json_dumps(json_object_get(json_array_get(mails, 0), "parts"), 0);
+    ck_assert_str_eq(
+        parts, "[[\"text/plain\", \"Dear Ann <3,\\r\\n- Mon\\r\\n- Tue\\r\\nThe shop\\r\\n\"], "
+               "[\"text/html\", \"<p>Dear Ann &lt;3</p>\\r\\n<hr>\\r\\n\"]]");
+    free(parts);
+    json_decref(mails);
+    stop();
+}
+END_TEST
+
+static const struct {
+    const char *members, *class, *reason;
+} without_mail[] = {
+    {"\"template\":\"booking\",\"vars\":{\"number\":1}",                  "failed",
+     "booking.text.mustache:1:6: {{name}} has no value"                                                           },
+    {"\"template\":\"booking\",\"vars\":{\"number\":\"1\\nBcc: a@b.c\"}", "failed",
+     "which would forge a header"                                                                                 },
+    {"\"template\":\"boking\"",                                           "exhausted", "did you mean \"booking\"?"},
+};
+
+START_TEST(a_mail_with_holes_is_not_sent)
+{
+    char payload[300];
+
+    start_with_templates();
+    snprintf(
+        payload, sizeof(payload),
+        "{\"uuid\":\"m-1\",\"job\":\"email.send\",\"data\":{\"to\":\"ann@example.org\",%s}}",
+        without_mail[_i].members);
+    push(payload);
+    mr_mill_await_letter(&mill, "main", without_mail[_i].class, without_mail[_i].reason);
+    ck_assert_uint_eq(mr_sink_count(&sink), 0);
+    stop();
+}
+END_TEST
+
+START_TEST(without_a_folder_of_templates_a_mail_says_so)
+{
+    start(NULL, "tls: off");
+    push("{\"uuid\":\"m-1\",\"job\":\"email.send\",\"data\":{\"to\":\"ann@example.org\","
+         "\"template\":\"booking\"}}");
+    mr_mill_await_letter(&mill, "main", "exhausted", "templates.dir is not configured");
+    ck_assert_uint_eq(mr_sink_count(&sink), 0);
+    stop();
+}
+END_TEST
+
 /* ---- what is tried again ---- */
 
 START_TEST(a_mail_refused_for_now_is_sent_later_and_once)
@@ -402,19 +480,22 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {a_mail_arrives_as_it_was_asked_for,                       MR_COUNT(bodies)     },
-        {many_mails_share_few_connections,                         0                    },
-        {what_can_never_be_sent_is_dead_with_the_reason,           MR_COUNT(refused)    },
-        {without_a_server_configured_a_mail_says_so,               0                    },
-        {a_mail_refused_for_now_is_sent_later_and_once,            0                    },
-        {a_server_that_is_away_gets_the_mail_when_it_comes,        0                    },
-        {a_connection_cut_after_the_message_repeats_the_same_mail, 0                    },
-        {a_slow_server_meets_the_jobs_deadline,                    0                    },
-        {a_slow_server_meets_the_configured_timeout,               0                    },
-        {a_server_that_hangs_holds_no_leaving_worker,              0                    },
-        {the_right_password_opens_the_door,                        0                    },
-        {without_the_right_password_nothing_is_sent,               MR_COUNT(bad_logins) },
-        {a_mail_travels_as_safely_as_configured_or_not_at_all,     MR_COUNT(encryptions)},
+        {a_mail_arrives_as_it_was_asked_for,                       MR_COUNT(bodies)      },
+        {many_mails_share_few_connections,                         0                     },
+        {what_can_never_be_sent_is_dead_with_the_reason,           MR_COUNT(refused)     },
+        {without_a_server_configured_a_mail_says_so,               0                     },
+        {a_template_makes_the_mail,                                0                     },
+        {a_mail_with_holes_is_not_sent,                            MR_COUNT(without_mail)},
+        {without_a_folder_of_templates_a_mail_says_so,             0                     },
+        {a_mail_refused_for_now_is_sent_later_and_once,            0                     },
+        {a_server_that_is_away_gets_the_mail_when_it_comes,        0                     },
+        {a_connection_cut_after_the_message_repeats_the_same_mail, 0                     },
+        {a_slow_server_meets_the_jobs_deadline,                    0                     },
+        {a_slow_server_meets_the_configured_timeout,               0                     },
+        {a_server_that_hangs_holds_no_leaving_worker,              0                     },
+        {the_right_password_opens_the_door,                        0                     },
+        {without_the_right_password_nothing_is_sent,               MR_COUNT(bad_logins)  },
+        {a_mail_travels_as_safely_as_configured_or_not_at_all,     MR_COUNT(encryptions) },
     };
 
     return mr_suite_run_slow("email", tests, 60);

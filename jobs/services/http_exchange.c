@@ -139,7 +139,7 @@ static void wish_init(struct wish *wish)
 void mr_http_exchange(struct mr_http_client *client, const struct mr_http_request *request,
                       struct mr_job *job, struct mr_http_answer *out)
 {
-    struct mr_http_inbox *inbox = mr_http_client_inbox(client);
+    struct mr_http_inbox *inbox = client->inbox;
     struct wish wish = {.inbox = inbox, .request = request, .answer = out};
 
     wish_init(&wish);

@@ -38,6 +38,9 @@ struct mr_http_arriving {
     bool headers_over, truncated;
 };
 
+struct mr_http_curl;
+struct mr_http_inbox;
+
 struct mr_http_call {
     struct mr_list node; /* in its peer's waiting ones */
     struct mr_http_client *client;
@@ -58,14 +61,54 @@ struct mr_http_call {
     void *arg;
 };
 
-/* ---- http_client.c ---- */
+/* One scheme, host and port: who waits for a turn there, and how many have one. */
+struct mr_http_peer {
+    struct mr_list node;
+    struct mr_http_client *client;
+    char *origin, *host;
+    struct mr_list waiting; /* calls, the first first */
+    unsigned n_active;
+    bool looking_up;
+    uint64_t found_at_ms; /* when these were found; 0: never */
+    struct mr_http_addresses found;
+    char alias
+        [64]; /* what this set of addresses is called towards curl: no other is ever called so */
+};
+
+struct mr_http_client {
+    uv_loop_t *loop;
+    struct mr_http_curl *curl;
+    struct mr_http_resolver *resolver;
+    struct mr_http_inbox *inbox;
+    struct mr_list peers;
+    unsigned n_peers, n_calls;
+    uint64_t n_aliases;
+};
+
+/* ---- http_client.c: a call's life ---- */
 
 /* For tests too: without a host, and with another way of finding addresses (NULL: getaddrinfo). */
 enum mr_code mr_http_client_new(uv_loop_t *loop, mr_http_getaddrinfo_fn *find,
                                 struct mr_http_client **out, struct mr_err *err);
 /* No exchange may be under way. Its handles close in the loop's next turn. */
 void mr_http_client_close(struct mr_http_client *client);
-struct mr_http_inbox *mr_http_client_inbox(struct mr_http_client *client);
+
+/* What its answer will say. */
+void mr_http_call_say(struct mr_http_call *call, enum mr_http_end end, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* How it ends when no answer comes any more. */
+enum mr_http_end mr_http_call_end(const struct mr_http_call *call);
+/* What has been said is told in the loop's next turn: who calls us may be the caller himself. */
+void mr_http_call_finish_soon(struct mr_http_call *call);
+
+/* ---- http_queue.c: turns at each peer ---- */
+
+/* It waits for its turn and for the peer's addresses, then begins. Answers nobody from inside. */
+void mr_http_queue_enter(struct mr_http_call *call);
+/* Out of the queue or out of curl; the next one may begin. */
+void mr_http_queue_leave(struct mr_http_call *call);
+/* Frees the peers. No call may be in a queue. */
+void mr_http_queue_close(struct mr_http_client *client);
 
 /* ---- http_exchange.c: where threads leave what they want of the loop ---- */
 

@@ -100,6 +100,16 @@ json_t *mr_peer_requests(const struct mr_peer *peer, const char *kind)
     return requests;
 }
 
+const char *mr_peer_seen(json_t *requests, size_t n, const char *name)
+{
+    json_t *line = json_array_get(requests, n);
+    const char *value = json_string_value(json_object_get(line, name));
+
+    if (!value)
+        value = json_string_value(json_object_get(json_object_get(line, "headers"), name));
+    return value ? value : "(none)";
+}
+
 size_t mr_peer_count(const struct mr_peer *peer, const char *kind)
 {
     json_t *requests = mr_peer_requests(peer, kind);

@@ -34,6 +34,8 @@ void mr_peer_restart(struct mr_peer *peer, const char *const *args);
  * is written at the head of tests/peers/web.py.
  */
 json_t *mr_peer_requests(const struct mr_peer *peer, const char *kind);
+/* A member of what the peer saw of the n-th of these requests, or one of its headers; "(none)" when there is none. */
+const char *mr_peer_seen(json_t *requests, size_t n, const char *name);
 size_t mr_peer_count(const struct mr_peer *peer, const char *kind);
 /*
  * How often something was really done for this key (an Idempotency-Key or metadata[uuid]; NULL: for any): replays and refusals do not

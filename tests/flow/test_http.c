@@ -1,4 +1,5 @@
 /* http.call against a real HTTP server: what is called, what is not, and what becomes of the job. */
+#include "tests/support/http.h"
 #include "tests/support/mill.h"
 #include "tests/support/peer.h"
 #include "tests/support/suite.h"
@@ -16,24 +17,33 @@ static struct mr_mill mill;
 static struct mr_peer peer;
 static char yaml[1024];
 
-/* A mill with these options of http ("PORT" is the peer's), and further sections. */
+/* Copies text to yaml with the peer's port for each "PORT". */
+static void write_yaml(const char *text)
+{
+    struct mr_buf filled = {0};
+
+    for (const char *port; (port = strstr(text, "PORT")); text = port + strlen("PORT")) {
+        mr_buf_add(&filled, text, (size_t)(port - text));
+        mr_buf_u64(&filled, (uint64_t)peer.port);
+    }
+    mr_buf_text(&filled, text);
+    ck_assert_uint_lt(filled.len, sizeof(yaml));
+    memcpy(yaml, filled.at, filled.len + 1);
+    mr_buf_fini(&filled);
+}
+
+/* A mill with these options of http, and further sections. */
 static void start(const char *http, const char *more)
 {
-    char options[500];
-    const char *port;
+    char text[1000];
 
     mr_mill_start(&mill, yaml, NULL);
     mr_peer_start(&peer, mill.redis.dir, NULL);
-    port = strstr(http, "PORT");
-    if (port)
-        snprintf(options, sizeof(options), "%.*s%d%s", (int)(port - http), http, peer.port,
-                 port + strlen("PORT"));
-    else
-        snprintf(options, sizeof(options), "%s", http);
-    snprintf(yaml, sizeof(yaml),
+    snprintf(text, sizeof(text),
              "pools: { main: { queues: [main], concurrency: 20, backoff: 50ms..100ms } }\n"
              "http: { %s }\n%s",
-             options, more);
+             http, more);
+    write_yaml(text);
     mr_mill_dispatch(&mill, 0, 1);
 }
 
@@ -64,17 +74,6 @@ static void await_done(size_t n_requests)
     ck_assert_uint_eq(mr_peer_count(&peer, NULL), n_requests);
 }
 
-/* A member of what the peer saw of its n-th request, or of its headers. */
-static const char *seen(json_t *requests, size_t n, const char *name)
-{
-    json_t *line = json_array_get(requests, n);
-    const char *value = json_string_value(json_object_get(line, name));
-
-    if (!value)
-        value = json_string_value(json_object_get(json_object_get(line, "headers"), name));
-    return value ? value : "(none)";
-}
-
 /* ---- what is called ---- */
 
 START_TEST(a_call_arrives_as_it_was_asked_for)
@@ -85,12 +84,12 @@ START_TEST(a_call_arrives_as_it_was_asked_for)
          "");
     await_done(1);
     json_t *requests = mr_peer_requests(&peer, NULL);
-    ck_assert_str_eq(seen(requests, 0, "method"), "POST");
-    ck_assert_str_eq(seen(requests, 0, "path"), "/echo?a=b");
-    ck_assert_str_eq(seen(requests, 0, "x-one"), "1");
-    ck_assert_str_eq(seen(requests, 0, "content-type"), "text/json");
-    ck_assert_str_eq(seen(requests, 0, "key"), "h-1");
-    ck_assert_str_eq(seen(requests, 0, "body"), "{\"x\": 0.10}");
+    ck_assert_str_eq(mr_peer_seen(requests, 0, "method"), "POST");
+    ck_assert_str_eq(mr_peer_seen(requests, 0, "path"), "/echo?a=b");
+    ck_assert_str_eq(mr_peer_seen(requests, 0, "x-one"), "1");
+    ck_assert_str_eq(mr_peer_seen(requests, 0, "content-type"), "text/json");
+    ck_assert_str_eq(mr_peer_seen(requests, 0, "key"), "h-1");
+    ck_assert_str_eq(mr_peer_seen(requests, 0, "body"), "{\"x\": 0.10}");
     json_decref(requests);
     stop();
 }
@@ -117,7 +116,8 @@ START_TEST(the_service_token_goes_to_its_hosts_alone)
     call("/echo", "", "");
     await_done(1);
     json_t *requests = mr_peer_requests(&peer, NULL);
-    ck_assert_str_eq(seen(requests, 0, "x-service-token"), tokens[_i].gets ? TOKEN : "(none)");
+    ck_assert_str_eq(mr_peer_seen(requests, 0, "x-service-token"),
+                     tokens[_i].gets ? TOKEN : "(none)");
     json_decref(requests);
     stop();
 }
@@ -150,6 +150,51 @@ START_TEST(the_status_decides_what_becomes_of_it)
 }
 END_TEST
 
+static bool metrics_tell(const char *line)
+{
+    struct mr_http_answer answer;
+
+    mr_http_ask(&(struct mr_http){.socket = mill.control, .url = "http://localhost/metrics"},
+                &answer);
+    bool found = answer.status == 200 && strstr(answer.body.at, line);
+    mr_http_answer_fini(&answer);
+    return found;
+}
+
+START_TEST(answers_are_counted_by_class)
+{
+    start(LOOPBACK, "");
+    call("/status/200", "", "");
+    call("/status/201", "", "");
+    call("/status/404", "", "");
+    mr_wait_for(
+        metrics_tell("millrace_handler_events_total{event=\"http_success\"} 2\n") &&
+            metrics_tell("millrace_handler_events_total{event=\"http_client_error\"} 1\n"),
+        15000);
+    stop();
+}
+END_TEST
+
+/* Another module of the same process, with a copy of the client's code of its own. */
+START_TEST(all_kinds_of_jobs_share_one_client)
+{
+    static const char message[] = "{\"uuid\":\"s-1\",\"job\":\"sms.send\",\"data\":{\"to\":\"+"
+                                  "12025550187\",\"text\":\"t\"}}";
+
+    start(LOOPBACK, "sms: { url: \"http://127.0.0.1:PORT/\", account: AC1, token: t, from: "
+                    "\"+15005550006\" }\n");
+    mr_mill_push_raw(&mill, "main", message, strlen(message));
+    await_done(1);
+    call("/echo", "", "");
+    await_done(2);
+    mr_mill_push_raw(&mill, "main", message, strlen(message));
+    await_done(3);
+    ck_assert_uint_eq(mr_peer_connections(&peer, NULL), 1);
+    mr_mill_drain(&mill, 0, 8000);
+    stop();
+}
+END_TEST
+
 /* ---- what is tried again ---- */
 
 START_TEST(a_server_error_is_tried_again)
@@ -178,8 +223,8 @@ START_TEST(what_may_have_happened_is_repeated_under_its_key)
     call("/echo?fault=reset-after-effect:1", ",\"json\":1", "");
     await_done(2);
     json_t *requests = mr_peer_requests(&peer, NULL);
-    ck_assert_str_eq(seen(requests, 0, "key"), "h-1");
-    ck_assert_str_eq(seen(requests, 1, "key"), "h-1");
+    ck_assert_str_eq(mr_peer_seen(requests, 0, "key"), "h-1");
+    ck_assert_str_eq(mr_peer_seen(requests, 1, "key"), "h-1");
     json_decref(requests);
     ck_assert(mr_proc_said(&mill.dispatchers[0], "nobody knows whether it was done"));
     stop();
@@ -303,6 +348,8 @@ int main(void)
         {a_call_arrives_as_it_was_asked_for,                       0                 },
         {the_service_token_goes_to_its_hosts_alone,                MR_COUNT(tokens)  },
         {the_status_decides_what_becomes_of_it,                    MR_COUNT(statuses)},
+        {answers_are_counted_by_class,                             0                 },
+        {all_kinds_of_jobs_share_one_client,                       0                 },
         {a_server_error_is_tried_again,                            0                 },
         {to_be_told_to_come_back_spends_no_attempt,                0                 },
         {what_may_have_happened_is_repeated_under_its_key,         0                 },

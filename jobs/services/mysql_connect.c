@@ -169,13 +169,12 @@ static void write_options(MYSQL *mysql, const struct mr_mysql_server *server,
 }
 
 static enum mr_code refuse(MYSQL *mysql, const struct mr_mysql_server *server,
-                           struct mr_err *err)
+                           enum mr_mysql_moment moment, struct mr_err *err)
 {
     unsigned number = mysql_errno(mysql);
 
-    return mr_mysql_fail(err,
-                         mr_mysql_error_code(number, MR_MYSQL_REACHING, MR_MYSQL_LEFT_ALONE),
-                         server, number, mysql_sqlstate(mysql), mysql_error(mysql));
+    return mr_mysql_fail(err, mr_mysql_error_code(number, moment, MR_MYSQL_LEFT_ALONE), server,
+                         number, mysql_sqlstate(mysql), mysql_error(mysql));
 }
 
 enum mr_code mr_mysql_dial(const struct mr_mysql_server *server,
@@ -190,7 +189,7 @@ enum mr_code mr_mysql_dial(const struct mr_mysql_server *server,
     write_options(mysql, server, login, wait_ms, silence_ms);
     if (!mysql_real_connect(mysql, server->host, login->user, login->password, login->database,
                             server->port, server->socket, 0))
-        code = refuse(mysql, server, err);
+        code = refuse(mysql, server, MR_MYSQL_REACHING, err);
     else if (!server->socket && login->tls != MR_MYSQL_TLS_OFF && !mysql_get_ssl_cipher(mysql))
         code = mr_fail(err, MR_EFAULT,
                        "MySQL at %s: the server offers no TLS, and mysql.tls wants it",
@@ -216,6 +215,23 @@ enum mr_code mr_mysql_settle_in(MYSQL *mysql, const struct mr_mysql_server *serv
 
     for (size_t i = 0; i < MR_COUNT(statements); i++)
         if (mysql_real_query(mysql, statements[i], strlen(statements[i])) != 0)
-            return refuse(mysql, server, err);
+            return refuse(mysql, server, MR_MYSQL_REACHING, err);
+    return MR_OK;
+}
+
+enum mr_code mr_mysql_ask(MYSQL *mysql, const struct mr_mysql_server *server,
+                          struct mr_bytes sql, MYSQL_RES **out, struct mr_err *err)
+{
+    int status = mysql_real_query(mysql, sql.at, sql.len);
+    MYSQL_RES *first = status == 0 ? mysql_store_result(mysql) : NULL;
+
+    while (status == 0 && mysql_more_results(mysql) && (status = mysql_next_result(mysql)) == 0)
+        mysql_free_result(mysql_store_result(mysql));
+    /* An error in the middle of a result shows only here. */
+    if (mysql_errno(mysql) != 0) {
+        mysql_free_result(first);
+        return refuse(mysql, server, MR_MYSQL_ALONE, err);
+    }
+    *out = first;
     return MR_OK;
 }

@@ -4,6 +4,7 @@
 
 #include "jobs/services/mysql_compat.h"
 #include "proto/base/err.h"
+#include "proto/base/str.h"
 
 #include <jansson.h>
 #include <stdint.h>
@@ -47,6 +48,12 @@ enum mr_code mr_mysql_dial(const struct mr_mysql_server *server,
  */
 enum mr_code mr_mysql_settle_in(MYSQL *mysql, const struct mr_mysql_server *server,
                                 struct mr_err *err);
+/*
+ * One statement in the text protocol, for those without pools and deadlines. Its result, buffered, is the caller's; NULL when it has
+ * none. What a second result brings is read and dropped.
+ */
+enum mr_code mr_mysql_ask(MYSQL *mysql, const struct mr_mysql_server *server,
+                          struct mr_bytes sql, MYSQL_RES **out, struct mr_err *err);
 /* err gets what mysql says of its last error, and code; gives code. */
 enum mr_code mr_mysql_fail(struct mr_err *err, enum mr_code code,
                            const struct mr_mysql_server *server, unsigned number,

@@ -21,6 +21,8 @@ const struct mr_command mr_commands[] = {
     {"config check", "[FILE]",                   "say everything that is wrong with it",               0,  1, mr_command_config_check},
     {"config show",  "[FILE]",                   "as it will be in force, without secrets",            0,  1, mr_command_config_show},
     {"config docs",  "",                         "every option with its default and bounds",           0,  0, mr_command_config_docs},
+    {"db status",    "",                         "the database's migrations (1: some are not applied)",  0,  0, mr_command_db_status},
+    {"db migrate",   "",                         "bring the database's tables up to date (--dry-run)", 0,  0, mr_command_db_migrate},
     {"doctor",       "",                         "look for what endangers jobs; 1 when something does",0,  0, mr_command_doctor},
 };
 /* clang-format on */

@@ -29,6 +29,8 @@ mr_command_fn mr_command_dead_list, mr_command_dead_show, mr_command_dead_retry,
     mr_command_dead_drop;
 /* settings.c */
 mr_command_fn mr_command_config_check, mr_command_config_show, mr_command_config_docs;
+/* db.c */
+mr_command_fn mr_command_db_status, mr_command_db_migrate;
 /* doctor.c */
 mr_command_fn mr_command_doctor;
 

@@ -1,4 +1,6 @@
 #include "ops/workerctl/commands.h"
+#include "ops/workerctl/doctor_mysql.h"
+#include "ops/workerctl/findings.h"
 #include "ops/workerctl/render.h"
 #include "ops/workerctl/strays.h"
 #include "proto/base/clock.h"
@@ -8,7 +10,6 @@
 #include "proto/sync_link.h"
 
 #include <linux/magic.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,35 +25,6 @@ enum {
     CONNECT_MS = 5000
 };
 
-enum grade { OK, WARN, FAIL };
-
-/* What was found so far. */
-struct report {
-    json_t *rows; /* {"check", "grade", "detail"} */
-    enum grade worst;
-};
-
-static void find(struct report *report, const char *check, enum grade grade, const char *format,
-                 ...) __attribute__((format(printf, 4, 5)));
-
-static void find(struct report *report, const char *check, enum grade grade, const char *format,
-                 ...)
-{
-    static const char *const names[] = {[OK] = "ok", [WARN] = "warn", [FAIL] = "fail"};
-    char detail[1024];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(detail, sizeof(detail), format, args);
-    va_end(args);
-    detail[strcspn(detail, "\n")] = '\0';
-    json_array_append_new(report->rows,
-                          json_pack("{s:s, s:s, s:s%}", "check", check, "grade", names[grade],
-                                    "detail", detail, strlen(detail)));
-    if (grade > report->worst)
-        report->worst = grade;
-}
-
 /* ---- the dispatcher ---- */
 
 static const char *text(const json_t *object, const char *member)
@@ -65,7 +37,7 @@ static long long number(const json_t *object, const char *member)
     return json_integer_value(json_object_get(object, member));
 }
 
-static void check_pools(struct report *report, const json_t *status)
+static void check_pools(struct mr_findings *findings, const json_t *status)
 {
     size_t i;
     json_t *pool;
@@ -76,19 +48,19 @@ static void check_pools(struct report *report, const json_t *status)
         const char *name = text(pool, "pool");
 
         if (json_is_true(json_object_get(pool, "failing")))
-            find(report, "pool", FAIL, "%s: workers die at start again and again; see the log",
-                 name);
+            mr_findings_add(findings, "pool", MR_GRADE_FAIL,
+                            "%s: workers die at start again and again; see the log", name);
         else if (number(processes, "serving") < number(pool, "here"))
-            find(report, "pool", WARN, "%s: %lld of %lld workers serve", name,
-                 number(processes, "serving"), number(pool, "here"));
+            mr_findings_add(findings, "pool", MR_GRADE_WARN, "%s: %lld of %lld workers serve",
+                            name, number(processes, "serving"), number(pool, "here"));
         else
-            find(report, "pool", OK, "%s: %lld workers serve", name,
-                 number(processes, "serving"));
+            mr_findings_add(findings, "pool", MR_GRADE_OK, "%s: %lld workers serve", name,
+                            number(processes, "serving"));
     }
 }
 
 /* Jobs that wait where nobody fetches. */
-static void check_queues(struct report *report, const json_t *status)
+static void check_queues(struct mr_findings *findings, const json_t *status)
 {
     size_t i;
     json_t *queue;
@@ -98,32 +70,33 @@ static void check_queues(struct report *report, const json_t *status)
         const char *name = text(queue, "queue");
 
         if (number(queue, "ready") > 0 && number(queue, "workers") == 0)
-            find(report, "queue", FAIL, "%s: %lld jobs are ready and no worker serves it", name,
-                 number(queue, "ready"));
+            mr_findings_add(findings, "queue", MR_GRADE_FAIL,
+                            "%s: %lld jobs are ready and no worker serves it", name,
+                            number(queue, "ready"));
         else if (json_is_true(json_object_get(queue, "paused")))
-            find(report, "queue", WARN, "%s is paused", name);
+            mr_findings_add(findings, "queue", MR_GRADE_WARN, "%s is paused", name);
     }
 }
 
-static void check_dispatcher(struct report *report, struct mr_session *session)
+static void check_dispatcher(struct mr_findings *findings, struct mr_session *session)
 {
     struct mr_api_answer answer;
 
     if (mr_session_ask(session, &(struct mr_api_ask){.call = MR_API_STATUS}, &answer)) {
-        find(report, "dispatcher", FAIL, "no dispatcher gave an answer");
+        mr_findings_add(findings, "dispatcher", MR_GRADE_FAIL, "no dispatcher gave an answer");
         return;
     }
     const char *not_ready = text(answer.json, "not_ready");
     if (not_ready)
-        find(report, "dispatcher", FAIL, "not ready: %s", not_ready);
+        mr_findings_add(findings, "dispatcher", MR_GRADE_FAIL, "not ready: %s", not_ready);
     else
-        find(report, "dispatcher", OK, "version %s on %s, ready", text(answer.json, "version"),
-             text(answer.json, "host"));
+        mr_findings_add(findings, "dispatcher", MR_GRADE_OK, "version %s on %s, ready",
+                        text(answer.json, "version"), text(answer.json, "host"));
     if (text(answer.json, "reload_error"))
-        find(report, "dispatcher", WARN, "the last reload was refused: %s",
-             text(answer.json, "reload_error"));
-    check_pools(report, answer.json);
-    check_queues(report, answer.json);
+        mr_findings_add(findings, "dispatcher", MR_GRADE_WARN,
+                        "the last reload was refused: %s", text(answer.json, "reload_error"));
+    check_pools(findings, answer.json);
+    check_queues(findings, answer.json);
     mr_api_answer_fini(&answer);
 }
 
@@ -166,19 +139,21 @@ static bool info_line(const redisReply *info, const char *name, char *out, size_
     return true;
 }
 
-static void check_server(struct report *report, struct mr_sync_link *link)
+static void check_server(struct mr_findings *findings, struct mr_sync_link *link)
 {
     redisReply *info = ASK(link, NULL, "INFO");
     char version[32] = "?", role[16] = "?";
 
     if (!info_line(info, "redis_version", version, sizeof(version)))
-        find(report, "redis version", WARN, "INFO is refused: at least %d.0 is needed",
-             REDIS_MAJOR);
+        mr_findings_add(findings, "redis version", MR_GRADE_WARN,
+                        "INFO is refused: at least %d.0 is needed", REDIS_MAJOR);
     else
-        find(report, "redis version", atoi(version) >= REDIS_MAJOR ? OK : FAIL,
-             "%s; at least %d.0 is needed", version, REDIS_MAJOR);
+        mr_findings_add(findings, "redis version",
+                        atoi(version) >= REDIS_MAJOR ? MR_GRADE_OK : MR_GRADE_FAIL,
+                        "%s; at least %d.0 is needed", version, REDIS_MAJOR);
     if (info_line(info, "role", role, sizeof(role)) && strcmp(role, "master") != 0)
-        find(report, "redis role", FAIL, "%s: jobs can be taken from a master alone", role);
+        mr_findings_add(findings, "redis role", MR_GRADE_FAIL,
+                        "%s: jobs can be taken from a master alone", role);
     freeReplyObject(info);
 }
 
@@ -195,18 +170,18 @@ static char *setting(struct mr_sync_link *link, const char *name)
     return value;
 }
 
-static enum grade grade_of(enum mr_durability durability)
+static enum mr_grade grade_of(enum mr_durability durability)
 {
-    static const enum grade grades[] = {
-        [MR_DURABILITY_UNKNOWN] = WARN,  [MR_DURABILITY_ALWAYS] = OK,
-        [MR_DURABILITY_EVERYSEC] = OK,   [MR_DURABILITY_OS] = WARN,
-        [MR_DURABILITY_SNAPSHOT] = WARN, [MR_DURABILITY_NONE] = FAIL,
+    static const enum mr_grade grades[] = {
+        [MR_DURABILITY_UNKNOWN] = MR_GRADE_WARN,  [MR_DURABILITY_ALWAYS] = MR_GRADE_OK,
+        [MR_DURABILITY_EVERYSEC] = MR_GRADE_OK,   [MR_DURABILITY_OS] = MR_GRADE_WARN,
+        [MR_DURABILITY_SNAPSHOT] = MR_GRADE_WARN, [MR_DURABILITY_NONE] = MR_GRADE_FAIL,
     };
 
     return grades[durability];
 }
 
-static void check_settings(struct report *report, struct mr_sync_link *link)
+static void check_settings(struct mr_findings *findings, struct mr_sync_link *link)
 {
     char *appendonly = setting(link, "appendonly"), *fsync_mode = setting(link, "appendfsync");
     char *save = setting(link, "save"), *policy = setting(link, "maxmemory-policy");
@@ -214,14 +189,16 @@ static void check_settings(struct report *report, struct mr_sync_link *link)
     char line[256];
 
     mr_promise_say(durability, NULL, line, sizeof(line));
-    find(report, "durability", grade_of(durability), "%s", line);
+    mr_findings_add(findings, "durability", grade_of(durability), "%s", line);
     if (!policy)
-        find(report, "maxmemory-policy", WARN, "Redis does not tell: it should be noeviction");
+        mr_findings_add(findings, "maxmemory-policy", MR_GRADE_WARN,
+                        "Redis does not tell: it should be noeviction");
     else if (mr_promise_may_evict(policy))
-        find(report, "maxmemory-policy", FAIL, "%s may throw whole queues away: set noeviction",
-             policy);
+        mr_findings_add(findings, "maxmemory-policy", MR_GRADE_FAIL,
+                        "%s may throw whole queues away: set noeviction", policy);
     else
-        find(report, "maxmemory-policy", OK, "%s: queues are never thrown away", policy);
+        mr_findings_add(findings, "maxmemory-policy", MR_GRADE_OK,
+                        "%s: queues are never thrown away", policy);
     free(appendonly);
     free(fsync_mode);
     free(save);
@@ -229,7 +206,7 @@ static void check_settings(struct report *report, struct mr_sync_link *link)
 }
 
 /* Half of the round trip is the most that the asking itself can be wrong. */
-static void check_clock(struct report *report, struct mr_sync_link *link)
+static void check_clock(struct mr_findings *findings, struct mr_sync_link *link)
 {
     uint64_t before_ms = mr_clock_wall_ms();
     redisReply *reply = ASK(link, NULL, "TIME");
@@ -240,34 +217,38 @@ static void check_clock(struct report *report, struct mr_sync_link *link)
             atoll(reply->element[0]->str) * 1000 + atoll(reply->element[1]->str) / 1000;
         long long apart_ms = llabs((long long)now_ms - redis_ms);
 
-        find(report, "clock",
-             apart_ms >= CLOCK_FAIL_MS   ? FAIL
-             : apart_ms >= CLOCK_WARN_MS ? WARN
-                                         : OK,
-             "this host and Redis are %lld ms apart; delayed jobs come early or late by that",
-             apart_ms);
+        mr_findings_add(
+            findings, "clock",
+            apart_ms >= CLOCK_FAIL_MS   ? MR_GRADE_FAIL
+            : apart_ms >= CLOCK_WARN_MS ? MR_GRADE_WARN
+                                        : MR_GRADE_OK,
+            "this host and Redis are %lld ms apart; delayed jobs come early or late by that",
+            apart_ms);
     }
     freeReplyObject(reply);
 }
 
-static void check_strays(struct report *report, struct mr_sync_link *link, const char *prefix)
+static void check_strays(struct mr_findings *findings, struct mr_sync_link *link,
+                         const char *prefix)
 {
     unsigned long leases = 0;
     struct mr_err err;
 
     if (mr_strays_count(link, prefix ? prefix : "", &leases, &err) != MR_OK)
-        find(report, "stray leases", WARN, "could not look: %s", err.text);
+        mr_findings_add(findings, "stray leases", MR_GRADE_WARN, "could not look: %s",
+                        err.text);
     else if (leases > 0)
-        find(
-            report, "stray leases", FAIL,
+        mr_findings_add(
+            findings, "stray leases", MR_GRADE_FAIL,
             "%lu leases of workers that nobody knows; within an hour the dispatchers find them "
             "and give their jobs back",
             leases);
     else
-        find(report, "stray leases", OK, "none: every lease has a worker that somebody knows");
+        mr_findings_add(findings, "stray leases", MR_GRADE_OK,
+                        "none: every lease has a worker that somebody knows");
 }
 
-static void check_redis(struct report *report, const struct mr_config *config)
+static void check_redis(struct mr_findings *findings, const struct mr_config *config)
 {
     const struct mr_sync_link_options options = {
         .url = config->redis.url,
@@ -283,15 +264,15 @@ static void check_redis(struct report *report, const struct mr_config *config)
     redisReply *pong = code == MR_OK ? ASK(link, &err, "PING") : NULL;
 
     if (!pong) {
-        find(report, "redis", FAIL, "%s", err.text);
+        mr_findings_add(findings, "redis", MR_GRADE_FAIL, "%s", err.text);
     } else if (pong->type == REDIS_REPLY_ERROR) {
-        find(report, "redis", FAIL, "%s", pong->str);
+        mr_findings_add(findings, "redis", MR_GRADE_FAIL, "%s", pong->str);
     } else {
-        find(report, "redis", OK, "answers");
-        check_server(report, link);
-        check_settings(report, link);
-        check_clock(report, link);
-        check_strays(report, link, config->redis.prefix);
+        mr_findings_add(findings, "redis", MR_GRADE_OK, "answers");
+        check_server(findings, link);
+        check_settings(findings, link);
+        check_clock(findings, link);
+        check_strays(findings, link, config->redis.prefix);
     }
     freeReplyObject(pong);
     mr_sync_link_free(link);
@@ -299,19 +280,20 @@ static void check_redis(struct report *report, const struct mr_config *config)
 
 /* ---- this host ---- */
 
-static void check_files(struct report *report)
+static void check_files(struct mr_findings *findings)
 {
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return;
-    find(report, "open files", limit.rlim_max < FILES_WARN ? WARN : OK,
-         "%llu allowed (hard limit of this shell); every running job may need some",
-         (unsigned long long)limit.rlim_max);
+    mr_findings_add(findings, "open files",
+                    limit.rlim_max < FILES_WARN ? MR_GRADE_WARN : MR_GRADE_OK,
+                    "%llu allowed (hard limit of this shell); every running job may need some",
+                    (unsigned long long)limit.rlim_max);
 }
 
 /* A core holds what the worker had in memory: payloads, tokens. */
-static void check_cores(struct report *report)
+static void check_cores(struct mr_findings *findings)
 {
     char pattern[256] = "";
     struct rlimit limit = {0};
@@ -324,31 +306,35 @@ static void check_cores(struct report *report)
     getrlimit(RLIMIT_CORE, &limit);
     pattern[strcspn(pattern, "\n")] = '\0';
     if (pattern[0] == '|')
-        find(report, "core dumps", OK, "go to %s; they hold payloads", pattern + 1);
+        mr_findings_add(findings, "core dumps", MR_GRADE_OK, "go to %s; they hold payloads",
+                        pattern + 1);
     else if (limit.rlim_cur > 0)
-        find(report, "core dumps", WARN,
-             "a worker that crashes leaves its memory with payloads on disk (%s)", pattern);
+        mr_findings_add(findings, "core dumps", MR_GRADE_WARN,
+                        "a worker that crashes leaves its memory with payloads on disk (%s)",
+                        pattern);
     else
-        find(report, "core dumps", OK, "none are written");
+        mr_findings_add(findings, "core dumps", MR_GRADE_OK, "none are written");
 }
 
-static void check_runtime_dir(struct report *report, const struct mr_config *config)
+static void check_runtime_dir(struct mr_findings *findings, const struct mr_config *config)
 {
     struct statfs where;
 
     if (statfs(config->runtime_dir, &where) != 0)
-        find(report, "runtime_dir", WARN, "%s is not there (yet)", config->runtime_dir);
+        mr_findings_add(findings, "runtime_dir", MR_GRADE_WARN, "%s is not there (yet)",
+                        config->runtime_dir);
     else if (where.f_type != TMPFS_MAGIC)
-        find(report, "runtime_dir", WARN,
-             "%s is no tmpfs: workers write their pages there without pause",
-             config->runtime_dir);
+        mr_findings_add(findings, "runtime_dir", MR_GRADE_WARN,
+                        "%s is no tmpfs: workers write their pages there without pause",
+                        config->runtime_dir);
     else
-        find(report, "runtime_dir", OK, "%s is in memory", config->runtime_dir);
+        mr_findings_add(findings, "runtime_dir", MR_GRADE_OK, "%s is in memory",
+                        config->runtime_dir);
 }
 
 /* ---- the command ---- */
 
-static void print_report(const struct mr_session *session, const struct report *report)
+static void print_report(const struct mr_session *session, const struct mr_findings *findings)
 {
     static const char *const titles[] = {"CHECK", "RESULT", "DETAIL"};
     struct mr_buf out = {0};
@@ -357,12 +343,12 @@ static void print_report(const struct mr_session *session, const struct report *
 
     if (mr_session_wants_json(session)) {
         fputs("{\"items\":", stdout);
-        json_dumpf(report->rows, stdout, JSON_COMPACT);
+        json_dumpf(findings->rows, stdout, JSON_COMPACT);
         puts(",\"next\":null}");
         return;
     }
     struct mr_table *table = mr_table_new(titles, MR_COUNT(titles));
-    json_array_foreach(report->rows, i, row)
+    json_array_foreach(findings->rows, i, row)
         mr_table_add(table, (const char *const[]){text(row, "check"), text(row, "grade"),
                                                   text(row, "detail")});
     mr_table_print(table, &out);
@@ -378,26 +364,27 @@ static bool knows_redis(const struct mr_session *session)
 
 int mr_command_doctor(struct mr_session *session, int argc, char **argv)
 {
-    struct report report = {.rows = json_array()};
+    struct mr_findings findings = {.rows = json_array()};
     const struct mr_config *config = knows_redis(session) ? mr_session_config(session) : NULL;
 
     (void)argc;
     (void)argv;
     if (knows_redis(session) && !config) {
-        json_decref(report.rows);
+        json_decref(findings.rows);
         return EX_CONFIG;
     }
-    check_dispatcher(&report, session);
+    check_dispatcher(&findings, session);
     if (config) {
-        check_redis(&report, config);
-        check_runtime_dir(&report, config);
+        check_redis(&findings, config);
+        mr_doctor_mysql(&findings, config);
+        check_runtime_dir(&findings, config);
     } else {
-        find(&report, "redis", WARN,
-             "not looked at: say -c FILE, the dispatcher's configuration");
+        mr_findings_add(&findings, "redis", MR_GRADE_WARN,
+                        "not looked at: say -c FILE, the dispatcher's configuration");
     }
-    check_files(&report);
-    check_cores(&report);
-    print_report(session, &report);
-    json_decref(report.rows);
-    return report.worst == FAIL ? 1 : 0;
+    check_files(&findings);
+    check_cores(&findings);
+    print_report(session, &findings);
+    json_decref(findings.rows);
+    return findings.worst == MR_GRADE_FAIL ? 1 : 0;
 }

@@ -14,9 +14,8 @@
 /* An option of some commands or, where these are NULL, of all. */
 struct option_row {
     const char *name, *value; /* value NULL: takes none */
-    const char
-        *commands; /* words: "pause", "push"; a command of two words counts by its first */
-    size_t offset; /* in struct mr_options */
+    const char *commands;     /* words: "pause", "push"; "dead" stands for all that begin so */
+    size_t offset;            /* in struct mr_options */
     const char *help;
 };
 
@@ -42,6 +41,7 @@ static const struct option_row rows[] = {
     {"all",     NULL,         "dead",       AT(all),       "every letter of the queue"},
     {"limit",   "N",          "dead",       AT(limit),     "at most so many rows (default: 50)"},
     {"cursor",  "ID",         "dead",       AT(cursor),    "rows behind this letter"},
+    {"dry-run", NULL,         "db migrate", AT(dry_run),   "say what would be done and do nothing"},
 };
 /* clang-format on */
 
@@ -94,6 +94,8 @@ static void help(void)
     print_options("push");
     puts("\nof dead:");
     print_options("dead");
+    puts("\nof db migrate:");
+    print_options("db migrate");
     puts("\nexit status: 0 done, 1 answered but no, 64 misuse, 69 nobody answers, 78 bad "
          "configuration");
 }
@@ -191,7 +193,7 @@ static int unknown_command(const char *word)
 {
     const char *names[COMMANDS_MAX];
 
-    if (strcmp(word, "dead") == 0 || strcmp(word, "config") == 0)
+    if (strcmp(word, "dead") == 0 || strcmp(word, "config") == 0 || strcmp(word, "db") == 0)
         return unknown_in_group(word);
     for (unsigned i = 0; i < mr_n_commands && i < COMMANDS_MAX; i++)
         names[i] = mr_commands[i].name;

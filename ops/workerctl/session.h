@@ -13,6 +13,7 @@ struct mr_options {
     const char *pause_for;
     const char *delay, *tries, *timeout, *backoff, *uuid, *lines;
     const char *job, *class, *all, *limit, *cursor;
+    const char *dry_run;
 };
 
 struct mr_session {

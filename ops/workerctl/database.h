@@ -1,0 +1,34 @@
+/* The database of the configuration, as an operator meets it: one connection, and which migrations it has seen. */
+#ifndef MR_OPS_DATABASE_H
+#define MR_OPS_DATABASE_H
+
+#include "jobs/services/mysql_connect.h"
+#include "ops/workerctl/migrate.h"
+#include "proto/config.h"
+
+struct mr_database {
+    struct mr_mysql_login login; /* borrowed from the configuration */
+    struct mr_mysql_server server;
+    MYSQL *mysql;
+    struct mr_applied *applied; /* by number; mr_database_look fills it */
+    size_t n_applied;
+    struct mr_migration_row *rows; /* these and the files of this program, compared */
+    size_t n_rows;
+};
+
+/*
+ * Connects to the server that is written to. MR_EINVAL: mysql.database is not configured; MR_EDOWN, MR_EBUSY: not
+ * reached; MR_EFAULT: refused.
+ */
+enum mr_code mr_database_open(const struct mr_config *config, struct mr_database *out,
+                              struct mr_err *err);
+void mr_database_close(struct mr_database *database);
+/* Reads which migrations were applied (again) and compares; a database that never saw one has none. */
+enum mr_code mr_database_look(struct mr_database *database, struct mr_err *err);
+/* How many rows are in this state. */
+unsigned mr_database_count(const struct mr_database *database, enum mr_migration_state state);
+/* The first value of the first row of a statement, the caller's; NULL for NULL and for no row. */
+enum mr_code mr_database_value(struct mr_database *database, const char *sql, char **out,
+                               struct mr_err *err);
+
+#endif

@@ -3,11 +3,10 @@
 #include "proto/base/list.h"
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
+#include "proto/base/signals.h"
 #include "worker/delivery.h"
 #include "worker/handler.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 /* How long the loop waits before it asks again for a thread that the system would not give. */
@@ -80,18 +79,13 @@ static void thread_main(void *arg)
     uv_mutex_unlock(&threads->lock);
 }
 
-/* Signals belong to the loop's thread: a new thread inherits that they are blocked, crashes aside. */
 static int create(struct thread *thread)
 {
-    static const int crashes[] = {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL};
-    sigset_t blocked, before;
+    sigset_t before;
 
-    sigfillset(&blocked);
-    for (size_t i = 0; i < MR_COUNT(crashes); i++)
-        sigdelset(&blocked, crashes[i]);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    mr_signals_block(&before);
     int status = uv_thread_create(&thread->id, thread_main, thread);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    mr_signals_restore(&before);
     return status;
 }
 

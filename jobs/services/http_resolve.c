@@ -2,10 +2,10 @@
 
 #include "proto/base/list.h"
 #include "proto/base/mem.h"
+#include "proto/base/signals.h"
 
 #include <netinet/in.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,19 +111,15 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-/* Signals belong to the loop's thread, crashes aside. False when the system gives none. With the lock held. */
+/* False when the system gives none. With the lock held. */
 static bool add_thread(struct mr_http_resolver *r)
 {
-    static const int crashes[] = {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL};
-    sigset_t blocked, before;
+    sigset_t before;
     pthread_t id;
 
-    sigfillset(&blocked);
-    for (size_t i = 0; i < MR_COUNT(crashes); i++)
-        sigdelset(&blocked, crashes[i]);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    mr_signals_block(&before);
     bool made = pthread_create(&id, NULL, thread_main, r) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    mr_signals_restore(&before);
     if (!made)
         return false;
     pthread_detach(id);

@@ -2,10 +2,9 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
+#include "proto/base/signals.h"
 #include "worker/handler.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,18 +188,13 @@ static void watch_main(void *arg)
 
 /* ---- for the others ---- */
 
-/* Signals belong to the loop's thread, crashes aside. */
 static int create(struct mr_mysql_watch *watch)
 {
-    static const int crashes[] = {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL};
-    sigset_t blocked, before;
+    sigset_t before;
 
-    sigfillset(&blocked);
-    for (size_t i = 0; i < MR_COUNT(crashes); i++)
-        sigdelset(&blocked, crashes[i]);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    mr_signals_block(&before);
     int status = uv_thread_create(&watch->thread, watch_main, watch);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    mr_signals_restore(&before);
     return status;
 }
 

@@ -1,5 +1,6 @@
 #include "jobs/http/call.h"
 
+#include "jobs/services/http_text.h"
 #include "proto/base/mem.h"
 #include "proto/json.h"
 
@@ -53,22 +54,6 @@ static enum mr_code read_method(json_t *data, struct mr_call *out, struct mr_err
     return MR_OK;
 }
 
-static bool is_token(const char *text)
-{
-    for (const char *c = text; *c; c++)
-        if (*c <= ' ' || *c > '~' || strchr("\"(),/:;<=>?@[\\]{}", *c))
-            return false;
-    return *text != '\0';
-}
-
-static bool has_control(const char *text)
-{
-    for (; *text; text++)
-        if (((unsigned char)*text < ' ' && *text != '\t') || *text == 0x7f)
-            return true;
-    return false;
-}
-
 /* What the client and the connection say themselves; a second one would make two requests out of one. */
 static bool is_ours(const char *name)
 {
@@ -108,13 +93,13 @@ static enum mr_code read_header(struct mr_call *out, const char *name, const jso
 {
     const char *text = text_of(value);
 
-    if (!is_token(name))
+    if (!mr_http_is_token(name, strlen(name)))
         return mr_fail(err, MR_EINVAL, "data.headers: '%.60s' is no header's name", name);
     if (is_ours(name))
         return mr_fail(err, MR_EINVAL, "data.headers.%.60s is not a job's to set%s", name,
                        strcasecmp(name, "X-Service-Token") == 0 ? ": it comes from http.token"
                                                                 : "");
-    if (!text || has_control(text))
+    if (!text || !mr_http_is_value(text))
         return mr_fail(err, MR_EINVAL,
                        "data.headers.%.60s must be a string without line ends or other control "
                        "characters",

@@ -1,4 +1,5 @@
 #include "jobs/services/http_own.h"
+#include "jobs/services/http_text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -127,23 +128,6 @@ enum mr_code mr_http_url_host(const char *url, char **out_host, unsigned *out_po
 
 /* ---- method and headers ---- */
 
-static bool is_token(const char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (text[i] <= ' ' || text[i] > '~' || strchr("\"(),/:;<=>?@[\\]{}", text[i]))
-            return false;
-    return len > 0;
-}
-
-/* Any byte but controls, the line's end among them; a tab is none. */
-static bool is_value(const char *text)
-{
-    for (; *text; text++)
-        if (((unsigned char)*text < ' ' && *text != '\t') || *text == 0x7f)
-            return false;
-    return true;
-}
-
 static void add_header(struct mr_http_wanted *w, const char *line)
 {
     struct curl_slist *list = curl_slist_append(w->headers, line);
@@ -158,9 +142,9 @@ static enum mr_code check_and_add(struct mr_http_wanted *w, const char *line,
 {
     const char *colon = strchr(line, ':');
 
-    if (!colon || !is_token(line, (size_t)(colon - line)))
+    if (!colon || !mr_http_is_token(line, (size_t)(colon - line)))
         return mr_fail(err, MR_EINVAL, "a header has no name in front of a colon");
-    if (!is_value(colon + 1))
+    if (!mr_http_is_value(colon + 1))
         return mr_fail(err, MR_EINVAL, "header %.*s holds a line end or another control byte",
                        (int)(colon - line < 60 ? colon - line : 60), line);
     if (colon[1 + strspn(colon + 1, " \t")] != '\0') {
@@ -218,7 +202,7 @@ static enum mr_code read_method(struct mr_http_wanted *w, const char *method,
 {
     if (!method)
         method = w->body.at ? "POST" : "GET";
-    if (!is_token(method, strlen(method)) || strlen(method) > 20 ||
+    if (!mr_http_is_token(method, strlen(method)) || strlen(method) > 20 ||
         strcasecmp(method, "CONNECT") == 0)
         return mr_fail(err, MR_EINVAL, "no such method");
     w->method = mr_strdup(method);

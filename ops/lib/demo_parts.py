@@ -1,4 +1,5 @@
-"""The parts the demo stands on: a private Redis, an SMTP server that keeps what it gets, the dispatcher; all in one fresh folder."""
+"""The parts the demo stands on: a private Redis and MariaDB, a mail server and a web server that keep what they get, the
+dispatcher; all in one fresh folder."""
 
 import json
 import os
@@ -13,6 +14,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.path.join(ROOT, "build")
 CTL = os.path.join(BUILD, "ops", "workerctl")
 PREFIX = "demo_"
+DATABASE = "shop"
+ACCOUNT, TOKEN, KEY = "ACdemo", "demo-token", "sk_demo"  # at the providers of messages and payments
 
 
 def wait_for(what, ask, seconds):
@@ -39,12 +42,16 @@ class Stage:
         self.dir = tempfile.mkdtemp(prefix="millrace-demo-")
         self.redis_socket = os.path.join(self.dir, "redis.sock")
         self.control_socket = os.path.join(self.dir, "run", "control.sock")
+        self.database_socket = os.path.join(self.dir, "mariadb.sock")
         self.mails = os.path.join(self.dir, "mails.jsonl")
+        self.requests = os.path.join(self.dir, "requests.jsonl")
+        self.files = os.path.join(self.dir, "files")
+        self.reports = os.path.join(self.dir, "reports")
         self.ledger = os.path.join(self.dir, "ledger")
         self.config = os.path.join(self.dir, "millrace.yaml")
         self.log = os.path.join(self.dir, "millrace.log")
         self.running = []
-        self.smtp_port = 0
+        self.smtp_port = self.web_port = 0
 
     def start(self, name, command, **options):
         options.setdefault("stdin", subprocess.DEVNULL)
@@ -60,13 +67,49 @@ class Stage:
              "--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction"]))
         wait_for("redis", lambda: self.redis(["PING"])[0] == "PONG", 10)
 
-    def start_smtp(self):
-        process = self.start("smtp", {"args": ["/usr/bin/python3", os.path.join(ROOT, "tests/peers/smtp.py"),
-                                               "--forever", "--out", self.mails]},
+    def start_peer(self, name, out, *more):
+        """A server of tests/peers; the port that it found."""
+        open(out, "a").close()
+        process = self.start(name, {"args": ["/usr/bin/python3", os.path.join(ROOT, f"tests/peers/{name}.py"),
+                                             "--forever", "--out", out, *more]},
                              stdout=subprocess.PIPE,
-                             stderr=open(os.path.join(self.dir, "smtp.log"), "ab"))
-        self.smtp_port = json.loads(process.stdout.readline())["port"]
-        open(self.mails, "a").close()
+                             stderr=open(os.path.join(self.dir, name + ".log"), "ab"))
+        line = process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the {name} server did not start; see {os.path.join(self.dir, name + '.log')}")
+        return json.loads(line)["port"]
+
+    def start_smtp(self):
+        self.smtp_port = self.start_peer("smtp", self.mails)
+
+    def start_web(self):
+        self.web_port = self.start_peer("web", self.requests, "--account", ACCOUNT, "--token", TOKEN, "--bearer", KEY)
+
+    def start_database(self):
+        """A MariaDB of our own, without a port; its folder is made by the server's own tool."""
+        data = os.path.join(self.dir, "mariadb")
+        common = ["--no-defaults", f"--datadir={data}", *(["--user=root"] if os.geteuid() == 0 else []),
+                  "--innodb-log-file-size=16M", "--innodb-buffer-pool-size=64M"]
+        done = subprocess.run(["mariadb-install-db", *common, "--auth-root-authentication-method=normal", "--force",
+                               "--skip-test-db"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"mariadb-install-db: {done.stdout.strip()[-600:]}")
+        server = shutil.which("mariadbd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+        self.start("mariadb", {"args": [server, *common, f"--socket={self.database_socket}", "--skip-networking",
+                                        "--max-connections=500", "--character-set-server=utf8mb4"]})
+        wait_for("mariadb", lambda: self.sql("SELECT 1", database="", check=False), 30)
+        self.sql(f"CREATE DATABASE {DATABASE}", database="")
+
+    def sql(self, statements, database=DATABASE, check=True):
+        """The rows of the answer, each a list of texts; NULL is None. Without check, None when the server does not answer."""
+        done = subprocess.run(["mariadb", "--no-defaults", f"--socket={self.database_socket}", "--user=root", "--batch",
+                               "--skip-column-names", *([database] if database else [])], input=statements,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode != 0:
+            if check:
+                raise RuntimeError(f"mariadb: {done.stderr.strip()}")
+            return None
+        return [[None if cell == "NULL" else cell for cell in line.split("\t")] for line in done.stdout.splitlines()]
 
     def start_dispatcher(self):
         process = self.start("millrace", {"args": [os.path.join(BUILD, "dispatcher", "millrace-dispatcher"),
@@ -135,7 +178,7 @@ class Stage:
 
 def fail(stage, error):
     print(f"\nops/demo: {error}", file=sys.stderr)
-    for name in ("millrace.log", "redis.log", "smtp.log"):
+    for name in ("millrace.log", "redis.log", "mariadb.log", "smtp.log", "web.log"):
         path = os.path.join(stage.dir, name)
         if os.path.exists(path):
             with open(path, encoding="utf-8", errors="replace") as file:

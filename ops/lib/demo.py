@@ -14,7 +14,8 @@ from demo_parts import BUILD, PREFIX, Stage, fail, wait_for
 from demo_plan import EXACTLY_ONCE, charges, plan
 from demo_world import Evidence, check_books, check_csvs, check_pdfs, fill_database, leftovers, write_files
 
-KILLS = 8
+KILLS = 9
+KILLS_OF_CHARGES = 3  # of these, so many while charges run
 PATIENCE_S = 150
 
 
@@ -116,12 +117,12 @@ def run(stage, jobs):
             print("  All invoices are issued: their charges follow.")
             threads += push_all(stage, more)
             jobs += more
-            charged = True
+            charged, next_kill = True, time.monotonic() + 0.2
         elif charged and kills == KILLS and is_over(jobs, seen, threads):
             break
-        if kills < KILLS and time.monotonic() > next_kill:
+        if kills < (KILLS if charged else KILLS - KILLS_OF_CHARGES) and time.monotonic() > next_kill:
             kills += kill_one(stage)
-            next_kill = time.monotonic() + 0.7
+            next_kill = time.monotonic() + (0.2 if charged else 0.7)
         time.sleep(0.1)
     progress.end()
     return kills

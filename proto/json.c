@@ -1,18 +1,18 @@
 #include "proto/json.h"
 
 #include "proto/base/mem.h"
+#include "proto/json_plain.h"
 
-#include <endian.h>
 #include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    WORD = sizeof(uint64_t),
     SAFE_MAGNITUDE = 308, /* any number below 10^308 fits a double */
     HUGE_EXPONENT = 1000000000,
-    EXACT_DIGITS = 15
+    EXACT_DIGITS = 15,
+    SMALL_DIGITS = 18 /* any number of so many digits fits an int64 */
 };
 
 bool mr_json_fail(struct mr_json *json, const char *why)
@@ -29,39 +29,6 @@ void mr_json_skip_blanks(struct mr_json *json)
 }
 
 /* ---- strings ---- */
-
-#define EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
-
-/*
- * Marks the top bit of those of the eight bytes that are a quote, a backslash, a control byte or not ASCII. A borrow may mark a
- * plain byte too, but never below the first one that is marked rightly.
- */
-static uint64_t special_bytes(uint64_t word)
-{
-    uint64_t quote = word ^ EACH_BYTE('"'), backslash = word ^ EACH_BYTE('\\');
-    uint64_t below = ((word - EACH_BYTE(0x20)) & ~word) | ((quote - EACH_BYTE(1)) & ~quote) |
-                     ((backslash - EACH_BYTE(1)) & ~backslash);
-
-    return (below | word) & EACH_BYTE(0x80);
-}
-
-/* Most bytes of most payloads are plain text inside strings: eight at a time. */
-static const char *skip_plain(const char *at, const char *end)
-{
-    uint64_t word;
-
-    for (; end - at >= WORD; at += WORD) {
-        memcpy(&word, at, WORD);
-        uint64_t special = special_bytes(le64toh(word));
-
-        if (special)
-            return at + __builtin_ctzll(special) / 8;
-    }
-    while (at < end && (unsigned char)*at >= 0x20 && (unsigned char)*at < 0x80 && *at != '"' &&
-           *at != '\\')
-        at++;
-    return at;
-}
 
 /* The 16 bits of "\uXXXX" at at, -1 when there is no such escape. */
 static long unit_at(const char *at, const char *end)
@@ -136,15 +103,14 @@ static bool skip_character(struct mr_json *json)
     return true;
 }
 
-bool mr_json_string(struct mr_json *json, struct mr_json_string *out)
+/* One that holds more than plain text; at is behind the quote that opens it. */
+static bool read_special_string(struct mr_json *json, struct mr_json_string *out)
 {
     bool escaped = false;
+    const char *start = json->at;
 
-    if (mr_json_peek(json) != '"')
-        return mr_json_fail(json, "a string was expected");
-    const char *start = ++json->at;
     for (;;) {
-        json->at = skip_plain(json->at, json->end);
+        json->at = mr_json_skip_plain(json->at, json->end);
         if (json->at == json->end)
             return mr_json_fail(json, "the string does not end");
         if (*json->at == '"')
@@ -157,6 +123,21 @@ bool mr_json_string(struct mr_json *json, struct mr_json_string *out)
     out->inside = (struct mr_bytes){start, (size_t)(json->at - start)};
     out->escaped = escaped;
     json->at++;
+    return true;
+}
+
+bool mr_json_string(struct mr_json *json, struct mr_json_string *out)
+{
+    if (mr_json_peek(json) != '"')
+        return mr_json_fail(json, "a string was expected");
+    const char *start = ++json->at;
+    const char *behind = mr_json_skip_plain(start, json->end);
+
+    if (behind == json->end || *behind != '"')
+        return read_special_string(json, out);
+    out->inside = (struct mr_bytes){start, (size_t)(behind - start)};
+    out->escaped = false;
+    json->at = behind + 1;
     return true;
 }
 
@@ -220,18 +201,22 @@ size_t mr_json_unescape(struct mr_bytes inside, char *out)
 
 /* ---- numbers ---- */
 
-static bool is_digit(const struct mr_json *json)
+static bool is_digit(char c)
 {
-    return json->at < json->end && *json->at >= '0' && *json->at <= '9';
+    return c >= '0' && c <= '9';
 }
 
-static size_t skip_digits(struct mr_json *json)
+/* The digits at hand, as many as there are; what they say is right for SMALL_DIGITS of them. */
+static size_t read_digits(struct mr_json *json, uint64_t *out)
 {
-    const char *start = json->at;
+    const char *at = json->at, *start = at;
+    uint64_t value = 0;
 
-    while (is_digit(json))
-        json->at++;
-    return (size_t)(json->at - start);
+    for (; at < json->end && is_digit(*at); at++)
+        value = value * 10 + (uint64_t)(*at - '0');
+    json->at = at;
+    *out = value;
+    return (size_t)(at - start);
 }
 
 /* The value of "[-]digits"; false when it is not within int64. */
@@ -271,12 +256,12 @@ double mr_json_double(struct mr_bytes text)
 
     if (text.len > EXACT_DIGITS + 1)
         return slow_double(text);
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.at[i] == '.') {
-            scale = 1;
-        } else if (text.at[i] >= '0' && text.at[i] <= '9') {
-            digits = digits * 10 + (text.at[i] - '0');
+    for (const char *at = text.at, *end = at + text.len; at < end; at++) {
+        if (is_digit(*at)) {
+            digits = digits * 10 + (*at - '0');
             scale *= 10;
+        } else if (*at == '.') {
+            scale = 1;
         } else {
             return slow_double(text);
         }
@@ -293,10 +278,10 @@ static bool skip_exponent(struct mr_json *json, long *out)
     bool negative = mr_json_peek(json) == '-';
     if (negative || mr_json_peek(json) == '+')
         json->at++;
-    if (!is_digit(json))
+    if (json->at == json->end || !is_digit(*json->at))
         return mr_json_fail(json, "an exponent wants digits");
     long exponent = 0;
-    for (; is_digit(json); json->at++)
+    for (; json->at < json->end && is_digit(*json->at); json->at++)
         if (exponent < HUGE_EXPONENT)
             exponent = exponent * 10 + (*json->at - '0');
     *out = negative ? -exponent : exponent;
@@ -305,22 +290,25 @@ static bool skip_exponent(struct mr_json *json, long *out)
 
 static bool skip_fraction(struct mr_json *json)
 {
+    uint64_t value;
+
     if (mr_json_peek(json) != '.')
         return true;
     json->at++;
-    return skip_digits(json) > 0 ||
+    return read_digits(json, &value) > 0 ||
            mr_json_fail(json, "a decimal point wants digits behind it");
 }
 
 bool mr_json_number(struct mr_json *json, struct mr_json_number *out)
 {
     const char *start = json->at;
+    uint64_t value;
     long exponent = 0;
 
-    if (mr_json_peek(json) == '-')
-        json->at++;
+    bool negative = mr_json_peek(json) == '-';
+    json->at += negative;
     bool zero = mr_json_peek(json) == '0';
-    size_t digits = skip_digits(json);
+    size_t digits = read_digits(json, &value);
     if (digits == 0 || (zero && digits > 1))
         return mr_json_fail(json, "not a number");
     const char *behind = json->at;
@@ -330,6 +318,10 @@ bool mr_json_number(struct mr_json *json, struct mr_json_number *out)
     out->text = (struct mr_bytes){start, (size_t)(json->at - start)};
     out->whole = json->at == behind;
     out->integer = 0;
+    if (out->whole && digits <= SMALL_DIGITS) {
+        out->integer = negative ? -(int64_t)value : (int64_t)value;
+        return true;
+    }
     if (out->whole)
         return to_integer(start, behind, &out->integer) ||
                mr_json_fail(json, "an integer beyond 64 bits");

@@ -171,9 +171,9 @@ static void take_count(struct mr_lease *lease, long long count, unsigned n_wante
     nothing_came(lease);
 }
 
-static void take_counts(struct mr_worker *worker, const redisReply *reply)
+static void take_counts(struct mr_fetch *fetch, const redisReply *reply)
 {
-    struct mr_fetch *fetch = &worker->fetch;
+    struct mr_worker *worker = fetch->worker;
     unsigned left = fetch->n_asked;
     bool some = false;
 
@@ -194,15 +194,15 @@ static void take_counts(struct mr_worker *worker, const redisReply *reply)
 }
 
 /* Redis refused, or an error came from inside the script: then the lists themselves say what was leased. */
-static void take_failure(struct mr_worker *worker, enum mr_code code, const redisReply *reply)
+static void take_failure(struct mr_fetch *fetch, enum mr_code code, const redisReply *reply)
 {
-    struct mr_fetch *fetch = &worker->fetch;
+    struct mr_worker *worker = fetch->worker;
     uint64_t now = uv_now(worker->loop);
 
-    fetch->not_before_ms = jittered(worker, code == MR_EFAULT ? FAULT_MS : REFUSED_MS);
+    worker->fetch_not_before_ms = jittered(worker, code == MR_EFAULT ? FAULT_MS : REFUSED_MS);
     mr_worker_again(worker, code == MR_EFAULT ? FAULT_MS : REFUSED_MS);
-    if (reply && now - fetch->reported_at_ms > REPORT_EVERY_MS) {
-        fetch->reported_at_ms = now;
+    if (reply && now - worker->fault_reported_at_ms > REPORT_EVERY_MS) {
+        worker->fault_reported_at_ms = now;
         mr_log_warn("fetch.refused", "code=%s redis=%s", mr_code_name(code), reply->str);
     }
     for (unsigned i = 0; i < fetch->n_queues; i++) {
@@ -215,21 +215,21 @@ static void take_failure(struct mr_worker *worker, enum mr_code code, const redi
 
 static void on_fetched(void *arg, enum mr_code code, const redisReply *reply)
 {
-    struct mr_worker *worker = arg;
-    struct mr_fetch *fetch = &worker->fetch;
+    struct mr_fetch *fetch = arg;
+    struct mr_worker *worker = fetch->worker;
 
     fetch->asked = false;
     for (unsigned i = 0; i < fetch->n_queues; i++)
         mr_settle_answered(fetch->leases[i], reply);
     if (code == MR_OK && reply->type == REDIS_REPLY_ARRAY)
-        take_counts(worker, reply);
+        take_counts(fetch, reply);
     else if (reply && strncmp(reply->str ? reply->str : "", "NOSCRIPT", 8) == 0)
         for (unsigned i = 0; i < fetch->n_queues; i++)
             nothing_came(
                 fetch->leases
                     [i]); /* nothing was done, and the script is loaded again: ask again */
     else
-        take_failure(worker, code, reply);
+        take_failure(fetch, code, reply);
     mr_worker_wake(worker);
 }
 
@@ -267,16 +267,25 @@ static struct mr_choice choice_of(const struct mr_source *source)
     };
 }
 
+/* Jobs that fetches under way may bring. */
+static unsigned n_asked_for(const struct mr_worker *worker)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < MR_FETCHES; i++)
+        n += worker->fetches[i].asked ? worker->fetches[i].n_asked : 0;
+    return n;
+}
+
 /*
- * Fills fetch with the queues to ask in order, and says for how many jobs. A queue whose pace allows less
- * prefetch than the first one's is left for the time when the first came back short: then only free
- * places are asked for, and priority stays strict.
+ * Writes to out the queues to ask in order, and says how many of their jobs are worth having beyond the free
+ * places. A queue whose pace allows less prefetch than the first one's is left for the time when the first
+ * came back short: then only free places are asked for, and priority stays strict. No queue: nobody is worth asking.
  */
-static unsigned plan(struct mr_worker *worker, struct mr_source **out, unsigned *out_n)
+static unsigned choose_queues(struct mr_worker *worker, struct mr_source **out, unsigned *out_n)
 {
     struct mr_choice choices[MR_CHOOSE_MAX];
     unsigned order[MR_CHOOSE_MAX], n = 0, ahead = 0;
-    unsigned room = mr_worker_room(worker), waiting = mr_worker_waiting(worker);
     bool worth_it = false;
 
     for (unsigned i = 0; i < worker->n_sources; i++)
@@ -296,21 +305,35 @@ static unsigned plan(struct mr_worker *worker, struct mr_source **out, unsigned 
         worth_it = worth_it || is_worth_asking(source);
         out[n++] = source;
     }
-    *out_n = n;
-    if (!worth_it)
-        return 0;
-    if (is_careful(worker))
-        return waiting == 0 && room > 0 ? 1 : 0;
-    unsigned want = room + ahead;
-    if (ahead > 0 && waiting >= ahead / 2 + 1)
-        return 0; /* enough is here; two leases in flight are the most */
-    return want > MR_PACE_BATCH ? MR_PACE_BATCH : want;
+    *out_n = worth_it ? n : 0;
+    return ahead;
 }
 
-static bool ask(struct mr_worker *worker, struct mr_source **sources, unsigned n_sources,
+/* How many jobs to ask these queues for. A second fetch goes beside the first only where that one will be full. */
+static unsigned how_many(const struct mr_worker *worker, const struct mr_source *first,
+                         unsigned ahead)
+{
+    unsigned asked_for = n_asked_for(worker);
+    unsigned waiting = mr_worker_waiting(worker) + asked_for;
+    unsigned free_places = mr_runner_free_places(worker->runner);
+    unsigned room = free_places > waiting ? free_places - waiting : 0;
+    unsigned most = mr_pace_batch_max(&first->pace);
+
+    if (is_careful(worker))
+        return waiting == 0 && room > 0 ? 1 : 0;
+    if (asked_for > 0 && (ahead == 0 || !first->gave))
+        return 0;
+    if (ahead > 0 && waiting >= ahead / 2 + 1)
+        return 0; /* enough is here */
+    if (most < room)
+        most = room < MR_PACE_BATCH ? room : MR_PACE_BATCH;
+    return room + ahead < most ? room + ahead : most;
+}
+
+static bool ask(struct mr_fetch *fetch, struct mr_source **sources, unsigned n_sources,
                 unsigned n)
 {
-    struct mr_fetch *fetch = &worker->fetch;
+    struct mr_worker *worker = fetch->worker;
     struct mr_fetch_queue queues[MR_CHOOSE_MAX] = {0};
     char keys[MR_CHOOSE_MAX][MR_KEY_MAX];
 
@@ -322,32 +345,39 @@ static bool ask(struct mr_worker *worker, struct mr_source **sources, unsigned n
     fetch->n_queues = n_sources;
     fetch->n_asked = n;
     if (mr_store_fetch(worker->store, queues, n_sources, worker->incarnation, n, NULL,
-                       on_fetched, worker) != MR_OK) {
+                       on_fetched, fetch) != MR_OK) {
         for (unsigned i = 0; i < n_sources; i++)
             nothing_came(fetch->leases[i]);
         return false;
     }
     for (unsigned i = 0; i < n_sources; i++)
         fetch->leases[i]->owed++;
+    fetch->asked = true;
     return true;
+}
+
+static struct mr_fetch *idle_fetch(struct mr_worker *worker)
+{
+    for (unsigned i = 0; i < MR_FETCHES; i++)
+        if (!worker->fetches[i].asked)
+            return &worker->fetches[i];
+    return NULL;
 }
 
 void mr_fetch_if_wanted(struct mr_worker *worker)
 {
-    struct mr_fetch *fetch = &worker->fetch;
+    struct mr_fetch *fetch = idle_fetch(worker);
     struct mr_source *sources[MR_CHOOSE_MAX];
     unsigned n_sources;
 
-    if (fetch->asked || worker->fate != MR_FATE_SERVE || !mr_worker_gate_open(worker) ||
-        fetch->not_before_ms > uv_now(worker->loop))
+    if (!fetch || worker->fate != MR_FATE_SERVE || !mr_worker_gate_open(worker) ||
+        worker->fetch_not_before_ms > uv_now(worker->loop))
         return;
-    unsigned n = plan(worker, sources, &n_sources);
-    if (n == 0 || n_sources == 0)
-        return;
+    unsigned ahead = choose_queues(worker, sources, &n_sources);
+    unsigned n = n_sources > 0 ? how_many(worker, sources[0], ahead) : 0;
     /* A lease has room for n places; several queues together give n, so none gives more. */
-    if (!ask(worker, sources, n_sources, n))
+    if (n == 0 || !ask(fetch, sources, n_sources, n))
         return;
-    fetch->asked = true;
     /* Where the last fetch found something, its payloads are asked for in the same write. */
     for (unsigned i = 0; i < n_sources; i++)
         if (sources[i]->gave || n_sources == 1)

@@ -21,25 +21,25 @@ void mr_pace_sized(struct mr_pace *pace, uint64_t bytes)
     pace->mean_bytes = average(pace->mean_bytes, bytes);
 }
 
-static unsigned bounded(uint64_t n)
+static unsigned bounded(uint64_t n, unsigned most)
 {
     if (n < 1)
         return 1;
-    return n > MR_PACE_BATCH ? MR_PACE_BATCH : (unsigned)n;
+    return n > most ? most : (unsigned)n;
 }
 
 unsigned mr_pace_batch_max(const struct mr_pace *pace)
 {
-    return pace->mean_bytes ? bounded(MR_PACE_BYTES / pace->mean_bytes) : MR_PACE_FIRST;
+    return pace->mean_bytes ? bounded(MR_PACE_BYTES / pace->mean_bytes, MR_PACE_BATCH)
+                            : MR_PACE_FIRST;
 }
 
 unsigned mr_pace_ahead(const struct mr_pace *pace, unsigned concurrency)
 {
     if (pace->mean_ns == 0 || pace->mean_ns >= MR_PACE_AHEAD_US * 1000u)
         return 0;
-    unsigned ahead = bounded((uint64_t)MR_PACE_AHEAD_US * 1000u * concurrency / pace->mean_ns);
-    unsigned most = mr_pace_batch_max(pace);
-    return ahead < most ? ahead : most;
+    return bounded((uint64_t)MR_PACE_AHEAD_US * 1000u * concurrency / pace->mean_ns,
+                   MR_PACE_BATCHES * mr_pace_batch_max(pace));
 }
 
 unsigned mr_pace_read_step(const struct mr_pace *pace)

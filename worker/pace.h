@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #define MR_PACE_BATCH 128            /* jobs of one lease, at most */
+#define MR_PACE_BATCHES 2            /* leases fetched ahead, at most */
 #define MR_PACE_BYTES (512u * 1024u) /* payload asked for at once, as far as the mean tells */
 #define MR_PACE_AHEAD_US 2000u       /* a job is fetched at most so long before it starts */
 #define MR_PACE_FIRST 16u /* jobs read at once while nothing is known of their size */
@@ -19,8 +20,8 @@ void mr_pace_ran(struct mr_pace *pace, uint64_t run_ns);
 void mr_pace_sized(struct mr_pace *pace, uint64_t bytes);
 
 /*
- * Jobs worth fetching beyond the free places, of a worker that runs `concurrency` at once: those that start within MR_PACE_AHEAD_US. 0 for
- * a queue whose jobs take longer than that, or are not known yet: then priority stays strict, and idle
+ * Jobs worth having beyond the free places, of a worker that runs `concurrency` at once: those that start within MR_PACE_AHEAD_US, and no
+ * more than two leases full. 0 for a queue whose jobs take longer than that, or are not known yet: then priority stays strict, and idle
  * workers elsewhere get the jobs.
  */
 unsigned mr_pace_ahead(const struct mr_pace *pace, unsigned concurrency);

@@ -456,6 +456,8 @@ enum mr_code mr_worker_init(struct mr_worker *worker, uv_loop_t *loop,
     worker->one_by_one = options->one_by_one;
     worker->started_at_ms = mr_clock_ms();
     mr_list_init(&worker->dirty);
+    for (unsigned i = 0; i < MR_FETCHES; i++)
+        worker->fetches[i].worker = worker;
     mr_random_seed(&worker->random);
     enum mr_code code = find_pool(worker, options->pool, err);
     if (code != MR_OK)

@@ -42,13 +42,15 @@ struct mr_source {
     struct mr_wait *wait;
 };
 
-/* The fetch under way; one at a time. */
+/* Two at once, where jobs are quick: while one batch runs, Redis prepares the next. */
+#define MR_FETCHES 2
+
+/* A fetch under way. */
 struct mr_fetch {
+    struct mr_worker *worker;
     bool asked;
     unsigned n_asked, n_queues;
     struct mr_lease *leases[MR_CHOOSE_MAX]; /* in the order asked */
-    uint64_t not_before_ms;
-    uint64_t reported_at_ms; /* of a fault, so that a log is not flooded */
 };
 
 /* What an operator, a parent or a limit made of it. */
@@ -76,7 +78,9 @@ struct mr_worker {
     struct mr_source *sources;
     unsigned n_sources;
     struct mr_list dirty; /* leases with something to settle */
-    struct mr_fetch fetch;
+    struct mr_fetch fetches[MR_FETCHES];
+    uint64_t fetch_not_before_ms;
+    uint64_t fault_reported_at_ms; /* so that a log is not flooded */
     struct mr_random random;
 
     unsigned sync_owed; /* questions of the SYNC that are not answered */

@@ -1,15 +1,12 @@
 /* Each kind of job brings its own module and libraries into a worker, with its first job, and nobody else's. */
-#include "tests/support/mariadb.h"
-#include "tests/support/mill.h"
-#include "tests/support/peer.h"
+#include "tests/support/scratch.h"
+#include "tests/support/shop.h"
 #include "tests/support/sink.h"
 #include "tests/support/suite.h"
 #include "tests/support/wait.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* As bits of a set. */
 enum { CURL = 1, MARIADB = 2, CAIRO = 4, PANGO = 8 };
@@ -25,7 +22,8 @@ static const struct {
     {PANGO,   "libpango",   NULL            },
 };
 
-static const char *const modules[] = {"debug", "email", "exec", "http", "report", "sms"};
+static const char *const modules[] = {"billing", "debug",  "email", "exec",
+                                      "http",    "report", "sms"};
 
 /* A kind, its module, its libraries, and one job of it; PORT in it is where the web server listens. */
 static const struct {
@@ -33,73 +31,55 @@ static const struct {
     int libraries;
     const char *job;
 } kinds[] = {
-    {"debug",  0,       "{\"job\":\"debug.noop\"}"                                 },
-    {"exec",   0,       "{\"job\":\"run\"}"                                        },
-    {"email",  CURL,
+    {"debug",   0,                              "{\"job\":\"debug.noop\"}"         },
+    {"exec",    0,                              "{\"job\":\"run\"}"                },
+    {"email",   CURL,
      "{\"job\":\"email.send\",\"data\":{\"to\":\"a@example.org\",\"subject\":\"s\",\"text\":"
      "\"t\"}}"                                                                     },
-    {"sms",    CURL,
+    {"sms",     CURL,
      "{\"uuid\":\"s-1\",\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550123\",\"text\":\"t\"}"
      "}"                                                                           },
-    {"sms",    CURL,
+    {"sms",     CURL,
      "{\"uuid\":\"w-1\",\"job\":\"whatsapp.send\",\"data\":{\"to\":\"+12025550123\",\"text\":"
      "\"t\"}}"                                                                     },
-    {"http",   CURL,
+    {"http",    CURL,
      "{\"uuid\":\"h-1\",\"job\":\"http.call\",\"data\":{\"url\":\"http://127.0.0.1:PORT/"
      "echo\"}}"                                                                    },
-    {"report", MARIADB,
+    {"report",  MARIADB,
      "{\"uuid\":\"r-1\",\"job\":\"report.generate\",\"data\":{\"report\":\"one\"}}"},
+    {"billing", CURL | MARIADB | CAIRO | PANGO,
+     "{\"uuid\":\"i-1\",\"job\":\"billing.invoice\",\"data\":{\"customer\":\"ann\","
+     "\"currency\":\"EUR\",\"lines\":[{\"text\":\"flour\",\"quantity\":1,\"unit_minor\":100,"
+     "\"tax_bp\":700}]}}"                                                          },
 };
 
-static struct mr_mill mill;
-static struct mr_mariadb db;
-static struct mr_peer mails, web;
-static char yaml[2048];
-
-static void write_report(const char *folder)
-{
-    char path[200];
-
-    ck_assert_int_eq(mkdir(folder, 0700), 0);
-    snprintf(path, sizeof(path), "%s/one.yaml", folder);
-    FILE *file = fopen(path, "we");
-    ck_assert_ptr_nonnull(file);
-    fputs("{sql: SELECT 1 AS a, columns: {a: }}", file);
-    fclose(file);
-}
+static struct mr_shop shop;
+static struct mr_peer mails;
 
 /* A worker that could do every kind, and has done none. */
 static void start(void)
 {
-    char reports[128];
+    const char *dir = shop.mill.redis.dir;
 
-    mr_mill_start(&mill, yaml, NULL);
-    mr_sink_start(&mails, mill.redis.dir, NULL);
-    mr_peer_start(&web, mill.redis.dir, NULL);
-    mr_mariadb_start(&db, NULL);
-    mr_mariadb_schema(&db);
-    snprintf(reports, sizeof(reports), "%s/reports", mill.redis.dir);
-    write_report(reports);
+    mr_shop_start(&shop, "pools: { main: { queues: [main] } }", "", NULL);
+    mr_sink_start(&mails, dir, NULL);
+    mr_scratch_put(dir, "one.yaml", "{sql: SELECT 1 AS a, columns: {a: }}");
+    size_t len = strlen(shop.yaml);
     snprintf(
-        yaml, sizeof(yaml),
-        "pools: { main: { queues: [main] } }\n"
+        shop.yaml + len, sizeof(shop.yaml) - len,
         "jobs: { run: { handler: exec, command: [/bin/true] } }\n"
         "email: { url: \"smtp://127.0.0.1:%d\", from: shop@example.org, tls: off }\n"
         "sms: { url: \"http://127.0.0.1:%d/\", account: a, token: t, from: \"+15005550006\", "
         "whatsapp_from: \"+15005550010\" }\n"
         "http: { allow: [127.0.0.1] }\n"
-        "storage: { path: %s/files }\n"
-        "reports: { dir: %s }\n"
-        "%s",
-        mails.port, web.port, mill.redis.dir, reports, db.yaml);
-    mr_mill_dispatch(&mill, 0, 1);
+        "reports: { dir: %s }\n",
+        mails.port, shop.peer.port, dir);
+    mr_mill_dispatch(&shop.mill, 0, 1);
 }
 
 static void stop(void)
 {
-    mr_mill_stop(&mill);
-    mr_mariadb_stop(&db);
-    mr_peer_stop(&web);
+    mr_shop_stop(&shop);
     mr_peer_stop(&mails);
 }
 
@@ -107,7 +87,7 @@ static pid_t the_worker(void)
 {
     pid_t workers[MR_PROC_LIST];
 
-    ck_assert_int_eq(mr_mill_workers(&mill, 0, workers), 1);
+    ck_assert_int_eq(mr_mill_workers(&shop.mill, 0, workers), 1);
     return workers[0];
 }
 
@@ -138,11 +118,11 @@ static void expect_module(pid_t worker, const char *wanted)
 static void push(const char *job)
 {
     const char *port = strstr(job, "PORT");
-    char *whole = port ? mr_asprintf("%.*s%d%s", (int)(port - job), job, web.port, port + 4)
-                       : mr_strdup(job);
 
-    mr_mill_push_raw(&mill, "main", whole, strlen(whole));
-    free(whole);
+    if (port)
+        mr_shop_push(&shop, "%.*s%d%s", (int)(port - job), job, shop.peer.port, port + 4);
+    else
+        mr_shop_push(&shop, "%s", job);
 }
 
 START_TEST(a_kind_brings_its_own_libraries_and_no_others)
@@ -153,8 +133,7 @@ START_TEST(a_kind_brings_its_own_libraries_and_no_others)
     expect_module(worker, NULL);
     size_t before = mr_proc_rss_bytes(worker);
     push(kinds[_i].job);
-    mr_wait_for(mr_mill_is_empty(&mill, "main"), 15000);
-    ck_assert_int_eq(mr_mill_dead(&mill, "main"), 0);
+    mr_shop_await_done(&shop, 15000);
     ck_assert_int_eq(the_worker(), worker);
     expect_libraries(worker, kinds[_i].libraries);
     expect_module(worker, kinds[_i].module);

@@ -2,11 +2,11 @@
 #include "proto/base/str.h"
 #include "tests/support/mariadb.h"
 #include "tests/support/mill.h"
+#include "tests/support/scratch.h"
 #include "tests/support/suite.h"
 #include "tests/support/wait.h"
 
 #include <dirent.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,13 +25,10 @@ static char yaml[2048], definitions[128], files[128];
 
 static void put_definition(const char *name, const char *text)
 {
-    char path[200];
+    char file[40];
 
-    snprintf(path, sizeof(path), "%s/%s.yaml", definitions, name);
-    FILE *file = fopen(path, "we");
-    ck_assert_ptr_nonnull(file);
-    fputs(text, file);
-    fclose(file);
+    snprintf(file, sizeof(file), "%s.yaml", name);
+    mr_scratch_put(definitions, file, text);
 }
 
 static void start(void)
@@ -639,21 +636,12 @@ END_TEST
 
 /* ---- room ---- */
 
-/* A disk of 256 KiB in the files' place, seen by this process and its children; false where the kernel allows none. */
-static bool mount_small_disk(void)
-{
-    if (unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
-        return false;
-    return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("none", files, "tmpfs", 0, "size=256k") == 0;
-}
-
 START_TEST(a_full_disk_leaves_no_file)
 {
     start();
     put_definition("many",
                    "{sql: 'SELECT REPEAT(seq, 100) AS a FROM seq_1_to_10000', columns: {a: }}");
-    if (!mount_small_disk()) {
+    if (!mr_scratch_small_disk(files, "256k")) {
         printf("# no mount here: a full disk is not tried\n");
         stop();
         return;

@@ -1,4 +1,5 @@
 #include "jobs/report/catalog.h"
+#include "tests/support/scratch.h"
 #include "tests/support/suite.h"
 
 #include <stdio.h>
@@ -149,30 +150,6 @@ END_TEST
 
 static char dir[64], path[128];
 
-static void put(const char *name, const char *text)
-{
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    FILE *file = fopen(path, "w");
-
-    ck_assert_ptr_nonnull(file);
-    fputs(text, file);
-    fclose(file);
-}
-
-static void make_folder(void)
-{
-    strcpy(dir, "/tmp/mr-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-}
-
-static void remove_folder(void)
-{
-    char command[128];
-
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    ck_assert_int_eq(system(command), 0);
-}
-
 static void expect_refusal(const char *name, enum mr_code code, const char *words)
 {
     ck_assert_int_eq(mr_catalog_read(dir, name, &report, &err), code);
@@ -181,25 +158,25 @@ static void expect_refusal(const char *name, enum mr_code code, const char *word
 
 START_TEST(a_name_becomes_its_definition)
 {
-    make_folder();
-    put("sales-2026_a.yaml", sales);
+    mr_scratch_folder(dir);
+    mr_scratch_put(dir, "sales-2026_a.yaml", sales);
     ck_assert_msg(mr_catalog_read(dir, "sales-2026_a", &report, &err) == MR_OK, "%s", err.text);
     ck_assert_str_eq(report.title, "Sales by country");
     mr_report_fini(&report);
-    remove_folder();
+    mr_scratch_remove(dir);
 }
 END_TEST
 
 START_TEST(a_report_that_is_not_there_says_what_was_meant)
 {
-    make_folder();
-    put("sales.yaml", sales);
-    put("other.txt", "");
+    mr_scratch_folder(dir);
+    mr_scratch_put(dir, "sales.yaml", sales);
+    mr_scratch_put(dir, "other.txt", "");
     expect_refusal("sale", MR_ENOTFOUND, "there is no sale.yaml in /tmp/mr-");
     expect_refusal("sale", MR_ENOTFOUND, ": did you mean sales?");
     expect_refusal("other", MR_ENOTFOUND, "there is no other.yaml");
     ck_assert_ptr_null(strstr(err.text, "did you mean"));
-    remove_folder();
+    mr_scratch_remove(dir);
 }
 END_TEST
 
@@ -232,31 +209,32 @@ START_TEST(a_broken_definition_shows_file_line_and_column)
 {
     char want[128];
 
-    make_folder();
-    put("bad.yaml", "sql: SELECT a\ncolums: {a: }\nmax_rows: many\n");
+    mr_scratch_folder(dir);
+    mr_scratch_put(dir, "bad.yaml", "sql: SELECT a\ncolums: {a: }\nmax_rows: many\n");
     snprintf(want, sizeof(want), "%s/bad.yaml:2:1: unknown key \"colums\"", dir);
     expect_refusal("bad", MR_EINVAL, want);
     snprintf(want, sizeof(want), "; %s/bad.yaml:3:11: max_rows must be", dir);
     expect_refusal("bad", MR_EINVAL, want);
-    put("empty.yaml", "");
+    mr_scratch_put(dir, "empty.yaml", "");
     expect_refusal("empty", MR_EINVAL, "empty.yaml:1:1: ");
-    remove_folder();
+    mr_scratch_remove(dir);
 }
 END_TEST
 
 START_TEST(what_cannot_be_read_is_for_an_operator)
 {
-    make_folder();
+    mr_scratch_folder(dir);
     snprintf(path, sizeof(path), "%s/pipe.yaml", dir);
     ck_assert_int_eq(mkfifo(path, 0600), 0);
     expect_refusal("pipe", MR_EFAULT, "pipe.yaml cannot be read");
     snprintf(path, sizeof(path), "%s/folder.yaml", dir);
     ck_assert_int_eq(mkdir(path, 0700), 0);
     expect_refusal("folder", MR_EFAULT, "folder.yaml cannot be read");
-    put("huge.yaml", "");
+    mr_scratch_put(dir, "huge.yaml", "");
+    snprintf(path, sizeof(path), "%s/huge.yaml", dir);
     ck_assert_int_eq(truncate(path, 2 << 20), 0);
     expect_refusal("huge", MR_EFAULT, "huge.yaml cannot be read: File too large");
-    remove_folder();
+    mr_scratch_remove(dir);
     expect_refusal("sales", MR_EFAULT, "reports.dir /tmp/mr-");
 }
 END_TEST

@@ -1,4 +1,5 @@
 #include "jobs/report/sheet.h"
+#include "tests/support/scratch.h"
 #include "tests/support/suite.h"
 
 #include <stdio.h>
@@ -43,8 +44,7 @@ static void start(const char *text, uint64_t max_rows, uint64_t max_bytes)
 {
     struct mr_config_errors errors = {0};
 
-    strcpy(dir, "/tmp/mr-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    mr_scratch_folder(dir);
     ck_assert_int_eq(mr_storage_open(dir, &storage, &err), MR_OK);
     ck_assert_int_eq(mr_storage_create(storage, "a.csv", &file, &err), MR_OK);
     ck_assert_msg(mr_report_parse(text, strlen(text), "r.yaml", &report, &errors) == MR_OK,
@@ -54,13 +54,10 @@ static void start(const char *text, uint64_t max_rows, uint64_t max_bytes)
 
 static void stop(void)
 {
-    char command[80];
-
     mr_sheet_fini(&sheet);
     mr_report_fini(&report);
     mr_storage_close(storage);
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    ck_assert_int_eq(system(command), 0);
+    mr_scratch_remove(dir);
 }
 
 static void expect_file(const char *want)

@@ -1,4 +1,5 @@
 #include "jobs/services/storage.h"
+#include "tests/support/scratch.h"
 #include "tests/support/suite.h"
 #include "tests/support/wait.h"
 
@@ -6,7 +7,6 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,22 +28,15 @@ static void open_storage(void)
 
 static void start(void)
 {
-    strcpy(dir, "/tmp/millrace-storage-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    mr_scratch_folder(dir);
     snprintf(root, sizeof(root), "%s/files", dir);
     open_storage();
-}
-
-static int remove_entry(const char *path, const struct stat *found, int kind, struct FTW *place)
-{
-    (void)found, (void)kind, (void)place;
-    return remove(path);
 }
 
 static void stop(void)
 {
     mr_storage_close(storage);
-    nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    mr_scratch_remove(dir);
 }
 
 static const char *inside(const char *name)
@@ -361,15 +354,6 @@ END_TEST
 
 /* ---- full disks ---- */
 
-/* A disk of 64 KiB in root's place, seen by this process alone; false where the kernel allows none. */
-static bool mount_small_disk(void)
-{
-    if (unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
-        return false;
-    return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("none", root, "tmpfs", 0, "size=64k") == 0;
-}
-
 static void forbid_large_files(rlim_t bytes)
 {
     const struct rlimit limit = {bytes, RLIM_INFINITY};
@@ -400,7 +384,7 @@ START_TEST(a_full_disk_leaves_nothing_behind)
 {
     start();
     mr_storage_close(storage);
-    if (!mount_small_disk()) {
+    if (!mr_scratch_small_disk(root, "64k")) {
         printf("# no mount here: a full disk is not tried\n");
         open_storage();
         stop();

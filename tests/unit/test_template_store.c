@@ -23,8 +23,7 @@ static void start(void)
 {
     char path[100];
 
-    strcpy(dir, "/tmp/millrace-templates-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    mr_scratch_folder(dir);
     snprintf(path, sizeof(path), "%s/mails", dir);
     ck_assert_int_eq(mkdir(path, 0755), 0);
     put("booking.text.mustache", "Hello {{name}}{{>footer}}");
@@ -41,12 +40,9 @@ static void start(void)
 
 static void stop(void)
 {
-    char command[100];
-
     mr_template_store_free(store);
     mr_buf_fini(&out);
-    snprintf(command, sizeof(command), "rm -r '%s'", dir);
-    ck_assert_int_eq(system(command), 0);
+    mr_scratch_remove(dir);
 }
 
 static enum mr_code render(const char *name, const char *part, const char *vars)

@@ -23,7 +23,7 @@ struct mr_call {
 
 /*
  * Reads data {url, method?, headers?, json?, expect?, timeout_s?}; raw is the same as it was pushed, so that json leaves byte for byte as
- * it came. What the framing and the connection need, and X-Service-Token, which is the configuration's, no job may set. uuid ("" for none)
+ * it came. What the framing and the connection need, and X-Service-Token, which is the configuration's, no job may set; Authorization is a job's own. uuid ("" for none)
  * goes along as Idempotency-Key unless data has such a header. MR_EINVAL: what is wrong, with the member's name.
  */
 enum mr_code mr_call_read(json_t *data, struct mr_bytes raw, const char *uuid,

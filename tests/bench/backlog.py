@@ -63,8 +63,8 @@ def backlog(bench):
     while lengths[-1] * BYTES_A_JOB > free_memory_mib() * 2**20 // 2:
         lengths[-1] //= 2
     with Stage() as stage:
-        rounds = [[Steady(stage, length, bench.size(3, 1)) for length in lengths] for _ in range(bench.rounds)]
-    few, some, many = ([one[i] for one in rounds] for i in range(3))
+        few, some, many = bench.in_turns(*(lambda length=length: Steady(stage, length, bench.size(3, 1))
+                                           for length in lengths))
     jobs_s = lambda steady: [one.jobs_s for one in steady]
     most = f"{lengths[-1] / 1e6:g} M"
     return [ratios(f"jobs/s with {most} waiting / with 1 k", jobs_s(many), jobs_s(few), (">=", 0.95), "jobs/s"),

@@ -88,11 +88,8 @@ def workers(stage, job, jobs, load, n_workers=1, numbers=False, pools=POOLS):
 class Contest:
     """Rounds in which each contender drains the same load once; interleaved, each round beside its ceiling."""
 
-    def __init__(self, contenders, rounds):
-        self.rates = {name: [] for name in contenders}
-        for _ in range(rounds):
-            for name, drain in contenders.items():
-                self.rates[name].append(drain())
+    def __init__(self, bench, contenders):
+        self.rates = dict(zip(contenders, bench.in_turns(*contenders.values())))
 
     def jobs_s(self, name):
         return [rate.jobs_s for rate in self.rates[name]]
@@ -118,12 +115,12 @@ def drain(bench):
     """no-op jobs of 400 bytes, one and two workers"""
     jobs, load = bench.size(1_000_000, 200_000), ["--bytes", 400]
     with Stage() as stage:
-        contest = Contest({
+        contest = Contest(bench, {
             "ceiling": lambda: ceiling(stage, "bench.noop", jobs, load),
             "1 worker": lambda: workers(stage, "bench.noop", jobs, load),
             "2 workers": lambda: workers(stage, "bench.noop", jobs, load, 2),
             "floor": lambda: ceiling(stage, "bench.noop", jobs, load, ["--floor"]),
-        }, bench.rounds)
+        })
     return [Figure("the ceiling: the same fetch script, bare", contest.jobs_s("ceiling"), "jobs/s"),
             Figure("the floor: LPOP, unsafe", contest.jobs_s("floor"), "jobs/s"),
             contest.ratio("1 worker / ceiling", "1 worker", (">=", 0.50)),
@@ -135,10 +132,10 @@ def drain_data(bench):
     """the handler reads its data through jansson"""
     jobs, load = bench.size(500_000, 100_000), ["--bytes", 400]
     with Stage() as stage:
-        contest = Contest({
+        contest = Contest(bench, {
             "ceiling": lambda: ceiling(stage, "bench.data", jobs, load),
             "1 worker": lambda: workers(stage, "bench.data", jobs, load, numbers=True),
-        }, bench.rounds)
+        })
     return [contest.ratio("1 worker that reads its data / ceiling", "1 worker", (">=", 0.25)), *contest.cpu("1 worker")]
 
 
@@ -146,10 +143,10 @@ def drain_16k(bench):
     """no-op jobs of 16 KiB"""
     jobs, load = bench.size(60_000, 20_000), ["--bytes", 16384, "--fill-data", "--batch", 50]
     with Stage() as stage:
-        contest = Contest({
+        contest = Contest(bench, {
             "ceiling": lambda: ceiling(stage, "bench.noop", jobs, load, ["--batch", 50]),
             "1 worker": lambda: workers(stage, "bench.noop", jobs, load),
-        }, bench.rounds)
+        })
     return [contest.ratio("1 worker / ceiling at 16 KiB", "1 worker", (">=", 0.60)), *contest.cpu("1 worker")]
 
 
@@ -177,10 +174,10 @@ def drain_aof(bench):
         return rate
 
     with Stage(["--appendonly", "yes", "--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0"]) as stage:
-        contest = Contest({
+        contest = Contest(bench, {
             "ceiling": lambda: ceiling(stage, "bench.noop", jobs, load),
             "1 worker": lambda: work(stage),
-        }, bench.rounds)
+        })
     return [contest.ratio("1 worker / ceiling, both with AOF", "1 worker", (">=", 0.50)),
             Figure("AOF bytes a job beyond the push", beyond, "B", ("<=", 10)), *contest.cpu("1 worker")]
 

@@ -8,6 +8,7 @@ from drains import QUEUE, watch
 from figures import Figure, percentile
 from stage import Stage, children, cpu_ns, key, memory_kib, wait_for
 
+SETTLE_S = 0.2  # the last fetch is counted by then
 STAMP = struct.Struct("qq")  # as tests/bench/jobs.c writes it
 
 
@@ -31,20 +32,23 @@ def push_paced(stage, queue, jobs, every_us, into=None):
     return take_stamps(stage, jobs)
 
 
+def latency_round(stage, jobs):
+    before = stage.metric("millrace_empty_fetches_total")
+    waits = push_paced(stage, QUEUE, jobs, 5_000)
+    time.sleep(SETTLE_S)
+    return waits, (stage.metric("millrace_empty_fetches_total") - before) / jobs
+
+
 def latency(bench):
     """10 idle workers under a dispatcher, jobs pushed 5 ms apart: from push to start"""
-    jobs = bench.size(1_000, 200)
-    rounds, empty = [], []
     with Stage() as stage:
         stage.dispatcher("{ bench: { queues: [bench], processes: 10, concurrency: 10 } }", 10)
         push_paced(stage, QUEUE, 100, 5_000)
-        for _ in range(bench.rounds):
-            before = stage.metric("millrace_empty_fetches_total")
-            rounds.append(push_paced(stage, QUEUE, jobs, 5_000))
-            empty.append((stage.metric("millrace_empty_fetches_total") - before) / jobs)
-    return [Figure("p50", [percentile(one, 0.50) for one in rounds], "ms", ("<", 0.2)),
-            Figure("p99", [percentile(one, 0.99) for one in rounds], "ms", ("<", 0.6)),
-            Figure("p99.9", [percentile(one, 0.999) for one in rounds], "ms"),
+        rounds, = bench.in_turns(lambda: latency_round(stage, bench.size(1_000, 200)))
+    waits, empty = zip(*rounds)
+    return [Figure("p50", [percentile(one, 0.50) for one in waits], "ms", ("<", 0.2)),
+            Figure("p99", [percentile(one, 0.99) for one in waits], "ms", ("<", 0.6)),
+            Figure("p99.9", [percentile(one, 0.999) for one in waits], "ms"),
             Figure("empty fetches a push", empty, "", ("<=", 1))]
 
 
@@ -70,7 +74,7 @@ def sleep50(bench):
     figures = []
     for places, share, rss in ((100, 0.95, None), (1_000, 0.95, 40), (5_000, 0.9, None)):
         most = places / 0.05
-        rounds = [Sleepers(places, bench.size(4, 2)) for _ in range(bench.rounds)]
+        rounds, = bench.in_turns(lambda places=places: Sleepers(places, bench.size(4, 2)))
         jobs_s = [one.rate.jobs_s for one in rounds]
         note = f"{sum(jobs_s) / len(jobs_s):,.0f} of {most:,.0f} jobs/s"
         figures += [Figure(f"{places:,} at once / what 50 ms allow", [rate / most for rate in jobs_s], "",
@@ -111,10 +115,7 @@ def in_shared_pool(bench):
 
 def mixed(bench):
     """critical jobs pushed into a flood of low ones"""
-    own, shared = [], []
-    for _ in range(bench.rounds):
-        own.append(in_pool_of_its_own(bench))
-        shared.append(in_shared_pool(bench))
+    own, shared = bench.in_turns(lambda: in_pool_of_its_own(bench), lambda: in_shared_pool(bench))
     return [Figure("its own pool: p50", [percentile(one, 0.50) for one in own], "ms"),
             Figure("its own pool: p99", [percentile(one, 0.99) for one in own], "ms", ("<", 5)),
             Figure("shared pool: p50", [percentile(one, 0.50) for one in shared], "ms"),
@@ -148,7 +149,7 @@ def scale(bench):
         with Stage() as stage:
             stage.dispatcher(f"{{ bench: {{ queues: [bench], processes: {n} }} }}", n)
             time.sleep(1)
-            rounds = [idle(stage, bench.size(10, 3)) for _ in range(bench.rounds)]
+            rounds, = bench.in_turns(lambda stage=stage: idle(stage, bench.size(10, 3)))
         each = lambda name: [one[name] for one in rounds]
         figures += [Figure(f"{n} workers and their dispatcher: CPU", each("share"), "% of a core",
                            ("<", 1) if n == 50 else None, f"Redis {sum(each('redis')) / len(rounds):.2f} %"),

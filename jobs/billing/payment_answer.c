@@ -19,11 +19,20 @@ static void end(struct mr_payment_answer *out, enum mr_payment_end how, const ch
     va_end(args);
 }
 
-static const char *text_of(const json_t *object, const char *name)
+/* A member that is text, "" without one; cut to what out holds, never inside a character: it goes into a database. */
+static void copy_text(const json_t *object, const char *name, char *out, size_t room)
 {
     const char *text = json_string_value(json_object_get(object, name));
 
-    return text ? text : "";
+    text = text ? text : "";
+    snprintf(out, room, "%.*s", (int)mr_str_cut(text, room - 1), text);
+}
+
+static bool text_is(const json_t *object, const char *name, const char *text)
+{
+    const char *value = json_string_value(json_object_get(object, name));
+
+    return value && strcasecmp(value, text) == 0;
 }
 
 static void refuse(struct mr_payment_answer *out, const char *code, const char *message)
@@ -39,13 +48,13 @@ static void refuse(struct mr_payment_answer *out, const char *code, const char *
 static void refuse_as(struct mr_payment_answer *out, const json_t *error, const char *status,
                       const struct mr_payment *payment)
 {
-    const char *code = text_of(error, "code"), *decline = text_of(error, "decline_code");
-    const char *message = text_of(error, "message");
-    char words[300];
+    char code[sizeof(out->code)], decline[80], message[200], words[300];
 
-    snprintf(words, sizeof(words), "%.200s%s%.80s%s",
-             strstr(message, payment->source) ? "" : message, *decline ? " (" : "", decline,
-             *decline ? ")" : "");
+    copy_text(error, "code", code, sizeof(code));
+    copy_text(error, "decline_code", decline, sizeof(decline));
+    copy_text(error, "message", message, sizeof(message));
+    snprintf(words, sizeof(words), "%s%s%s%s", strstr(message, payment->source) ? "" : message,
+             *decline ? " (" : "", decline, *decline ? ")" : "");
     refuse(out, *code ? code : status, words);
 }
 
@@ -54,7 +63,7 @@ static bool is_as_asked(const json_t *intent, const struct mr_payment *payment)
     const json_t *amount = json_object_get(intent, "amount");
 
     return json_is_integer(amount) && json_integer_value(amount) == payment->amount_minor &&
-           strcasecmp(text_of(intent, "currency"), payment->currency) == 0;
+           text_is(intent, "currency", payment->currency);
 }
 
 /*
@@ -64,9 +73,10 @@ static bool is_as_asked(const json_t *intent, const struct mr_payment *payment)
 static void read_intent(const json_t *intent, const struct mr_payment *payment,
                         struct mr_payment_answer *out)
 {
-    const char *status = text_of(intent, "status");
+    char status[60];
 
-    snprintf(out->id, sizeof(out->id), "%s", text_of(intent, "id"));
+    copy_text(intent, "status", status, sizeof(status));
+    copy_text(intent, "id", out->id, sizeof(out->id));
     if (*out->id == '\0' || *status == '\0')
         end(out, MR_PAYMENT_UNKNOWN, "the answer is no charge of the provider's API");
     else if (!is_as_asked(intent, payment))
@@ -80,8 +90,7 @@ static void read_intent(const json_t *intent, const struct mr_payment *payment,
     else if (strcmp(status, "requires_payment_method") == 0 || strcmp(status, "canceled") == 0)
         refuse_as(out, json_object_get(intent, "last_payment_error"), status, payment);
     else
-        end(out, MR_PAYMENT_UNKNOWN, "the provider's charge %s is still %.100s", out->id,
-            status);
+        end(out, MR_PAYMENT_UNKNOWN, "the provider's charge %s is still %s", out->id, status);
 }
 
 /* No answer at all; true if that was it. */
@@ -117,8 +126,9 @@ static void read_no(const struct mr_http_answer *http, const json_t *body,
                     const struct mr_payment *payment, struct mr_payment_answer *out)
 {
     const json_t *error = json_object_get(body, "error");
-    const char *type = text_of(error, "type");
+    char type[60];
 
+    copy_text(error, "type", type, sizeof(type));
     if (http->status == 409 || http->status == 408)
         end(out, MR_PAYMENT_UNKNOWN, "the provider is still at it (%ld)", http->status);
     else if (strcmp(type, "idempotency_error") == 0)
@@ -160,7 +170,7 @@ static const json_t *choose(const json_t *found, unsigned *n_paid)
     *n_paid = 0;
     json_array_foreach(found, i, intent)
     {
-        if (strcmp(text_of(intent, "status"), "succeeded") != 0)
+        if (!text_is(intent, "status", "succeeded"))
             continue;
         chosen = intent;
         ++*n_paid;
@@ -180,7 +190,7 @@ static void read_found(const json_t *found, const struct mr_payment *payment,
         end(out, MR_PAYMENT_ODD, "the provider has %u paid charges for this uuid", n_paid);
     else if (!chosen)
         end(out, MR_PAYMENT_OPEN, "the provider finds no charge for this uuid");
-    else if (strcmp(text_of(chosen, "status"), "requires_confirmation") == 0)
+    else if (text_is(chosen, "status", "requires_confirmation"))
         end(out, MR_PAYMENT_OPEN, "the provider has begun the charge and not confirmed it");
     else
         read_intent(chosen, payment, out);

@@ -163,6 +163,30 @@ START_TEST(a_busy_provider_says_when_to_come_back)
 }
 END_TEST
 
+/* What a database takes is whole characters. */
+START_TEST(a_long_word_of_the_provider_is_cut_between_characters)
+{
+    struct mr_buf body = {0};
+    struct mr_payment_answer answer;
+
+    mr_buf_text(&body, "{\"error\":{\"code\":\"x\",\"message\":\"m");
+    for (int n = 0; n < 400; n++)
+        mr_buf_text(&body, "\xc3\xbc");
+    mr_buf_text(&body, "\"}}");
+    struct mr_http_answer http = answer_of(402, body.at);
+
+    mr_payment_read(&http, &payment, &answer);
+    ck_assert_int_eq(answer.end, MR_PAYMENT_REFUSED);
+    for (const char *at = answer.message; *at;) {
+        size_t len = mr_str_utf8(at, strlen(at));
+
+        ck_assert_uint_gt(len, 0);
+        at += len;
+    }
+    mr_buf_fini(&body);
+}
+END_TEST
+
 START_TEST(the_source_is_in_no_words)
 {
     for (size_t i = 0; i < MR_COUNT(asked); i++) {
@@ -178,12 +202,13 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {an_answer_says_taken_refused_or_unknown,      MR_COUNT(asked)    },
-        {a_look_up_says_what_the_provider_has_taken,   MR_COUNT(searched) },
-        {half_an_answer_is_none,                       0                  },
-        {no_answer_is_unknown_unless_nothing_was_sent, MR_COUNT(exchanges)},
-        {a_busy_provider_says_when_to_come_back,       0                  },
-        {the_source_is_in_no_words,                    0                  },
+        {an_answer_says_taken_refused_or_unknown,               MR_COUNT(asked)    },
+        {a_look_up_says_what_the_provider_has_taken,            MR_COUNT(searched) },
+        {half_an_answer_is_none,                                0                  },
+        {no_answer_is_unknown_unless_nothing_was_sent,          MR_COUNT(exchanges)},
+        {a_busy_provider_says_when_to_come_back,                0                  },
+        {a_long_word_of_the_provider_is_cut_between_characters, 0                  },
+        {the_source_is_in_no_words,                             0                  },
     };
 
     return mr_suite_run("payment", tests);

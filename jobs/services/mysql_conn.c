@@ -4,11 +4,16 @@
 #include "proto/base/mem.h"
 #include "worker/handler.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { PING_IDLE_MS = 5000 };
+enum {
+    PING_IDLE_MS = 5000,
+    COMMIT_MS = 10000, /* at least: cutting it off helps nobody, its outcome would be unknown */
+};
 
 /* The sooner of both, without running over. */
 static uint64_t until(uint64_t span_ms, const struct mr_job *job)
@@ -31,6 +36,25 @@ static enum mr_code settle_in(struct mr_mysql_conn *conn, uint64_t wait_ms, stru
     return code;
 }
 
+/* Takes mysql. */
+static struct mr_mysql_conn *conn_new(const struct mr_mysql_house *house,
+                                      const struct mr_mysql_server *server, MYSQL *mysql)
+{
+    struct mr_mysql_conn *conn = mr_zalloc(sizeof(*conn));
+
+    conn->house = house;
+    conn->server = server;
+    conn->mysql = mysql;
+    conn->guard.server = server;
+    conn->guard.id = mysql_thread_id(mysql);
+    conn->guard.fd = fcntl(mr_mysql_compat_fd(mysql), F_DUPFD_CLOEXEC, 0);
+    conn->used_at_ms = mr_clock_ms();
+    mr_list_init(&conn->node);
+    mr_list_init(&conn->guard.node);
+    mr_list_init(&conn->statements);
+    return conn;
+}
+
 enum mr_code mr_mysql_conn_open(const struct mr_mysql_house *house,
                                 const struct mr_mysql_server *server, struct mr_job *job,
                                 struct mr_mysql_conn **out, struct mr_err *err)
@@ -45,18 +69,11 @@ enum mr_code mr_mysql_conn_open(const struct mr_mysql_house *house,
     enum mr_code code = mr_mysql_dial(server, house->login, end_ms - now_ms, 0, &mysql, err);
     if (code != MR_OK)
         return code;
-    struct mr_mysql_conn *conn = mr_zalloc(sizeof(*conn));
+    struct mr_mysql_conn *conn = conn_new(house, server, mysql);
 
-    conn->house = house;
-    conn->server = server;
-    conn->mysql = mysql;
-    conn->guard.server = server;
-    conn->guard.mysql = mysql;
-    conn->used_at_ms = mr_clock_ms();
-    mr_list_init(&conn->node);
-    mr_list_init(&conn->guard.node);
-    mr_list_init(&conn->statements);
-    code = settle_in(conn, end_ms - now_ms, err);
+    code = conn->guard.fd < 0
+               ? mr_fail(err, MR_EBUSY, "MySQL at %s: no file descriptor left", server->name)
+               : settle_in(conn, end_ms - now_ms, err);
     if (code != MR_OK) {
         mr_mysql_conn_close(conn);
         return code;
@@ -70,6 +87,8 @@ void mr_mysql_conn_close(struct mr_mysql_conn *conn)
 {
     mysql_close(conn->mysql); /* before the statements: each would read its result to the end */
     mr_mysql_statements_fini(conn);
+    if (conn->guard.fd >= 0)
+        close(conn->guard.fd);
     free(conn);
 }
 
@@ -94,7 +113,7 @@ bool mr_mysql_conn_is_clean(const struct mr_mysql_conn *conn)
 
 bool mr_mysql_conn_is_alive(struct mr_mysql_conn *conn, bool doubtful)
 {
-    struct pollfd line = {.fd = mr_mysql_compat_fd(conn->mysql), .events = POLLIN | POLLRDHUP};
+    struct pollfd line = {.fd = conn->guard.fd, .events = POLLIN | POLLRDHUP};
     uint64_t now_ms = mr_clock_ms();
 
     /* A server that has nothing to answer says something only when it leaves. */
@@ -199,8 +218,10 @@ enum mr_mysql_fate mr_mysql_conn_leave(struct mr_mysql_conn *conn)
 static enum mr_code say(struct mr_mysql_conn *conn, const char *sql,
                         enum mr_mysql_moment moment, struct mr_err *err)
 {
+    uint64_t span_ms = conn->house->statement_ms;
+
     mr_mysql_guard_begin(conn->house->watch, &conn->guard,
-                         mr_clock_ms() + conn->house->statement_ms, false);
+                         mr_clock_ms() + (span_ms > COMMIT_MS ? span_ms : COMMIT_MS), false);
     int status = mysql_real_query(conn->mysql, sql, strlen(sql));
     enum mr_mysql_fate fate = mr_mysql_conn_leave(conn);
 

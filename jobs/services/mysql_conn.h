@@ -68,7 +68,7 @@ enum mr_code mr_mysql_conn_fail(struct mr_mysql_conn *conn, enum mr_mysql_fate f
 /* The deadline passed just as the statement ended by itself. */
 enum mr_code mr_mysql_conn_fail_late(struct mr_mysql_conn *conn, struct mr_err *err);
 
-/* mysql_statement.c: closes what is prepared; drop: after mysql_close, or as a part of it. */
+/* mysql_statement.c: frees what is prepared, after mysql_close. */
 void mr_mysql_statements_fini(struct mr_mysql_conn *conn);
 
 #endif

@@ -185,7 +185,7 @@ enum mr_code mr_mysql_dial(const struct mr_mysql_server *server,
     enum mr_code code = MR_OK;
 
     if (!mysql)
-        return mr_fail(err, MR_EIO, "libmysqlclient gives no connection");
+        abort(); /* out of memory, as elsewhere */
     write_options(mysql, server, login, wait_ms, silence_ms);
     if (!mysql_real_connect(mysql, server->host, login->user, login->password, login->database,
                             server->port, server->socket, 0))

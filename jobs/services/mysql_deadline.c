@@ -45,7 +45,7 @@ static enum mr_code kill_query(MYSQL *mysql, const struct mr_mysql_guard *guard,
 {
     char sql[64];
 
-    snprintf(sql, sizeof(sql), "KILL QUERY %lu", mysql_thread_id(guard->mysql));
+    snprintf(sql, sizeof(sql), "KILL QUERY %lu", guard->id);
     /* 1094: no such thread: the connection has ended by itself. */
     if (mysql_real_query(mysql, sql, strlen(sql)) == 0 || mysql_errno(mysql) == 1094)
         return MR_OK;
@@ -87,11 +87,11 @@ static bool told(struct mr_mysql_watch *watch, const struct mr_mysql_guard *guar
 
 /* ---- looking; with the lock ---- */
 
-/* Owner and watch both still hold the socket: shut down, never closed, so that its number stays taken. */
+/* Its owner, blocked in the library, then hears that the connection is lost. */
 static void cut(struct mr_mysql_watch *watch, struct mr_mysql_guard *guard)
 {
     guard->state = MR_MYSQL_SHUT;
-    shutdown(mr_mysql_compat_fd(guard->mysql), SHUT_RDWR);
+    shutdown(guard->fd, SHUT_RDWR);
     mr_host_log(watch->host, 1, "mysql.cut", "server=%s", guard->server->name);
 }
 

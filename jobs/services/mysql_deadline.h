@@ -24,12 +24,16 @@ enum mr_mysql_guard_state {
     MR_MYSQL_SHUT /* the socket is shut down */
 };
 
-/* One statement that is being waited for; part of its connection. Under the watch's lock between begin and end. */
+/*
+ * One statement that is being waited for; part of its connection, which fills server, id, fd and job. Between begin and end
+ * it stands under the watch's lock.
+ */
 struct mr_mysql_guard {
     struct mr_list node;
     enum mr_mysql_guard_state state;
     const struct mr_mysql_server *server;
-    MYSQL *mysql; /* its id and socket do not change meanwhile */
+    unsigned long id; /* what KILL QUERY calls the connection */
+    int fd; /* a second name of its socket: the library closes its own when it likes */
     struct mr_job *job;
     uint64_t due_ms;
     bool gentle; /* KILL QUERY first; otherwise cut at once */

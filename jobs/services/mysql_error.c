@@ -64,7 +64,6 @@ static const struct {
     {1614, BUSY},   /* deadlock (XA) */
     {1615, BUSY},   /* the prepared statement needs to be prepared again */
     {1698, FAULT},  /* access denied, without a password */
-    {1792, FAULT},  /* in a read only transaction */
     {1820, FAULT},  /* the password must be changed first */
     {1836, FAULT},  /* running in read-only mode */
     {1862, FAULT},  /* the password has expired */

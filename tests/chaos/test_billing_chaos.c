@@ -15,12 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef MR_SANITIZED
-/* Five times slower: a smaller share of the same. */
-enum { PER_SERIES = 75, WORKER_KILLS = 15, DATABASE_KILLS = 2 };
-#else
 enum { PER_SERIES = 500, WORKER_KILLS = 40, DATABASE_KILLS = 5 };
-#endif
 
 enum {
     SERIES = 2,

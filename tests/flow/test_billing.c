@@ -180,6 +180,23 @@ START_TEST(the_same_invoice_again_issues_nothing_and_mends_the_paper)
 }
 END_TEST
 
+START_TEST(what_a_killed_worker_left_half_drawn_is_swept_later)
+{
+    static const char left[] = "invoices/INV/.000009.pdf.0123456789abcdef.part";
+    char path[PATH_MAX], command[2 * PATH_MAX];
+
+    start();
+    snprintf(path, sizeof(path), "%s/%s", shop.files, left);
+    snprintf(command, sizeof(command),
+             "mkdir -p %s/invoices/INV && touch -d '2 hours ago' '%s'", shop.files, path);
+    ck_assert_int_eq(system(command), 0);
+    issue_one(500);
+    ck_assert_int_ne(access(path, F_OK), 0);
+    ck_assert(mr_shop_has_pdf(&shop, KEY));
+    stop();
+}
+END_TEST
+
 START_TEST(a_paper_that_is_there_is_left_alone)
 {
     struct stat before, after;
@@ -621,6 +638,7 @@ int main(void)
         {an_invoice_is_numbered_booked_and_printed,                     MR_COUNT(currencies)},
         {a_thousand_lines_make_one_invoice_of_many_pages,               0                   },
         {the_same_invoice_again_issues_nothing_and_mends_the_paper,     0                   },
+        {what_a_killed_worker_left_half_drawn_is_swept_later,           0                   },
         {a_paper_that_is_there_is_left_alone,                           0                   },
         {many_first_invoices_of_a_series_at_once_leave_no_gap,          0                   },
         {an_invoice_is_paid_by_its_number_or_its_uuid,                  MR_COUNT(names)     },

@@ -374,6 +374,28 @@ START_TEST(a_lost_answer_charges_nobody_twice)
 }
 END_TEST
 
+/* One row: how the provider is started, and what it does to the charge: the look-up fails first, or sees nothing yet. */
+static const struct {
+    const char *args[3], *source;
+} blind[] = {
+    {{"--fault", "fail:1"},       "pm_ok"                           },
+    {{"--search-lag", "3600000"}, "pm_ok fault=reset-after-effect:1"},
+};
+
+START_TEST(a_look_up_that_sees_nothing_charges_nobody_twice)
+{
+    start_with("timeout: 1s", blind[_i].args);
+    issue_one(500);
+    mr_shop_push_charge(&shop, "c-1", "INV-1", 500, blind[_i].source);
+    mr_shop_await_done(&shop, SOON_MS);
+    ck_assert_uint_ge(mr_peer_count(&shop.peer, "lookup"), 1);
+    ck_assert_uint_eq(mr_peer_count(&shop.peer, "charge"), 2);
+    ck_assert_uint_eq(mr_peer_effects(&shop.peer, "charge", "c-1"), 1);
+    expect_text("ok", "SELECT state FROM billing_charges");
+    stop();
+}
+END_TEST
+
 START_TEST(a_busy_provider_spends_no_attempt)
 {
     start();
@@ -645,6 +667,7 @@ int main(void)
         {the_same_charge_again_asks_nobody,                             0                   },
         {a_refused_card_is_dead_with_the_providers_code_and_asked_once, MR_COUNT(refusals)  },
         {a_lost_answer_charges_nobody_twice,                            0                   },
+        {a_look_up_that_sees_nothing_charges_nobody_twice,              MR_COUNT(blind)     },
         {a_busy_provider_spends_no_attempt,                             0                   },
         {a_key_that_may_be_forgotten_is_never_used_again,               0                   },
         {what_hangs_on_an_undecided_charge_waits_for_it,                0                   },

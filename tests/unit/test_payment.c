@@ -33,13 +33,6 @@ struct meaning {
     const char *code, *message;
 };
 
-static void expect(const struct mr_payment_answer *answer, const struct meaning *meaning)
-{
-    ck_assert_int_eq(answer->end, meaning->end);
-    ck_assert_str_eq(answer->code, meaning->code);
-    ck_assert_msg(strstr(answer->message, meaning->message) != NULL, "%s", answer->message);
-}
-
 /* clang-format off */
 static const struct meaning asked[] = {
     {200, PAID, MR_PAYMENT_PAID, "", ""},
@@ -90,23 +83,29 @@ static const struct meaning searched[] = {
 };
 /* clang-format on */
 
-START_TEST(an_answer_says_taken_refused_or_unknown)
+typedef void read_fn(const struct mr_http_answer *http, const struct mr_payment *payment,
+                     struct mr_payment_answer *out);
+
+static void expect_meaning(read_fn *read, const struct meaning *meaning)
 {
-    struct mr_http_answer http = answer_of(asked[_i].status, asked[_i].body);
+    struct mr_http_answer http = answer_of(meaning->status, meaning->body);
     struct mr_payment_answer answer;
 
-    mr_payment_read(&http, &payment, &answer);
-    expect(&answer, &asked[_i]);
+    read(&http, &payment, &answer);
+    ck_assert_int_eq(answer.end, meaning->end);
+    ck_assert_str_eq(answer.code, meaning->code);
+    ck_assert_msg(strstr(answer.message, meaning->message) != NULL, "%s", answer.message);
+}
+
+START_TEST(an_answer_says_taken_refused_or_unknown)
+{
+    expect_meaning(mr_payment_read, &asked[_i]);
 }
 END_TEST
 
 START_TEST(a_look_up_says_what_the_provider_has_taken)
 {
-    struct mr_http_answer http = answer_of(searched[_i].status, searched[_i].body);
-    struct mr_payment_answer answer;
-
-    mr_payment_read_search(&http, &payment, &answer);
-    expect(&answer, &searched[_i]);
+    expect_meaning(mr_payment_read_search, &searched[_i]);
 }
 END_TEST
 

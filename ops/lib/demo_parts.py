@@ -88,7 +88,8 @@ class Stage:
     def start_database(self):
         """A MariaDB of our own, without a port; its folder is made by the server's own tool."""
         data = os.path.join(self.dir, "mariadb")
-        common = ["--no-defaults", f"--datadir={data}", *(["--user=root"] if os.geteuid() == 0 else []),
+        # A server that starts sweeps its folder for temporary files: it must be nobody else's.
+        common = ["--no-defaults", f"--datadir={data}", f"--tmpdir={self.dir}", *(["--user=root"] if os.geteuid() == 0 else []),
                   "--innodb-log-file-size=16M", "--innodb-buffer-pool-size=64M"]
         done = subprocess.run(["mariadb-install-db", *common, "--auth-root-authentication-method=normal", "--force",
                                "--skip-test-db"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)

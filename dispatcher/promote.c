@@ -27,9 +27,10 @@ struct source {
     bool asked;          /* an answer is owed: one call at a time */
     uint64_t wake_at_ms; /* unix; when to ask for what is due next; 0: nothing waits */
     uint64_t
-        doubt_ms;    /* Redis' clock is behind ours: how long to wait before asking once more */
-    unsigned n;      /* moved by one call */
-    long long bytes; /* as last measured, of the whole set */
+        doubt_ms; /* Redis' clock is behind ours: how long to wait before asking once more */
+    unsigned n;   /* moved by one call */
+    unsigned n_asked; /* by the call under way: n may have changed since */
+    long long bytes;  /* as last measured, of the whole set */
 };
 
 struct mr_promote {
@@ -150,7 +151,7 @@ static void set_timer(struct mr_promote *promote)
 }
 
 /* What is due by our clock and not by Redis' is asked for at growing intervals. */
-static void plan(struct source *source, const redisReply *due)
+static void plan(struct source *source, long long moved, const redisReply *due)
 {
     uint64_t now_ms = mr_clock_wall_ms();
     double due_ms = due->type == REDIS_REPLY_STRING ? ceil(strtod(due->str, NULL) * 1000) : 0;
@@ -159,10 +160,10 @@ static void plan(struct source *source, const redisReply *due)
     if (!(due_ms > 0) || due_ms > 1e15)
         return;
     source->wake_at_ms = (uint64_t)due_ms;
-    if (source->wake_at_ms > now_ms) {
+    if (moved > 0 || source->wake_at_ms > now_ms)
         source->doubt_ms = 0;
+    if (source->wake_at_ms > now_ms)
         return;
-    }
     source->doubt_ms = source->doubt_ms == 0 ? MIN_DOUBT_MS : 2 * source->doubt_ms;
     if (source->doubt_ms > MAX_DOUBT_MS)
         source->doubt_ms = MAX_DOUBT_MS;
@@ -175,11 +176,11 @@ static void take(struct source *source, const redisReply *reply)
     long long moved = reply->element[0]->integer;
 
     promote->moved += (uint64_t)moved;
-    plan(source, reply->element[1]);
+    plan(source, moved, reply->element[1]);
     if (moved > 0)
         mr_log_debug("promote.moved", "queue=%s from=%s jobs=%lld", source->queue->keys.name,
                      source->reserved ? "reserved" : "delayed", moved);
-    if (moved < (long long)source->n)
+    if (moved < (long long)source->n_asked)
         return;
     /* There may be more. The loop turns between two calls: a storm starves nobody. */
     measure(source);
@@ -214,6 +215,7 @@ static void promote_due(struct source *source)
                          on_promoted, source) != MR_OK)
         return;
     source->asked = true;
+    source->n_asked = source->n;
     promote->holders++;
 }
 

@@ -142,6 +142,19 @@ START_TEST(a_storm_is_moved_in_small_calls)
 }
 END_TEST
 
+/* The mean size differs from call to call, and so does the number asked for; no call is left for a poll to go on with. */
+START_TEST(a_storm_of_uneven_payloads_goes_on_by_itself)
+{
+    set_up();
+    fill("for i = 1, 30000 do"
+         " redis.call('ZADD', KEYS[1], i, i .. string.rep('x', 300 + i / 50)) end");
+    mr_house_until(&t.house, mr_promote_moved(t.promote) > 0);
+    mr_promote_set_fleet(t.promote, 1000); /* the next poll is minutes away */
+    mr_house_until(&t.house, ask("LLEN " Q) == 30000);
+    tear_down();
+}
+END_TEST
+
 START_TEST(large_payloads_are_moved_a_few_at_a_time)
 {
     set_up();
@@ -198,6 +211,7 @@ int main(void)
         {reserved_jobs_of_a_replaced_laravel_worker_come_back,     0},
         {a_token_is_pushed_only_where_laravel_left_some,           0},
         {a_storm_is_moved_in_small_calls,                          0},
+        {a_storm_of_uneven_payloads_goes_on_by_itself,             0},
         {large_payloads_are_moved_a_few_at_a_time,                 0},
         {idle_it_asks_four_times_a_second,                         0},
         {a_fleet_shares_the_polls,                                 0},

@@ -8,7 +8,7 @@ from stage import children, cpu_ns
 
 OTHERS_AT_MOST = 0.2  # cores; more than that, and a round says more of the others than of us
 LOOK_S = 0.5
-IDLE_AT_MOST_S = 30
+IDLE_AT_MOST_S = 10
 
 
 def busy_ns():

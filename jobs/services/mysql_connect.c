@@ -207,6 +207,8 @@ enum mr_code mr_mysql_settle_in(MYSQL *mysql, const struct mr_mysql_server *serv
                                 struct mr_err *err)
 {
     static const char *const statements[] = {
+        /* The greeting named it already; --skip-character-set-client-handshake does not listen. */
+        "SET NAMES utf8mb4",
         "SET time_zone = '+00:00', autocommit = 1, lc_messages = 'en_US', sql_mode = "
         "'STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,NO_ZERO_IN_DATE,NO_ZERO_DATE,"
         "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",

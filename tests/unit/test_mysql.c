@@ -215,6 +215,40 @@ START_TEST(sessions_are_utc_strict_and_read_committed)
 }
 END_TEST
 
+/* What an administrator may have set for everybody. */
+START_TEST(a_server_with_settings_of_its_own_changes_nothing)
+{
+    static const char *const settings[] = {
+        "--skip-character-set-client-handshake",
+        "--character-set-server=latin1",
+        "--sql-mode=ANSI_QUOTES,PIPES_AS_CONCAT,PAD_CHAR_TO_FULL_LENGTH",
+        "--completion-type=CHAIN",
+        "--lower-case-table-names=1",
+        "--default-time-zone=-07:00",
+        NULL,
+    };
+    static const char text[] = "\xc3\xbc, \xe2\x82\xac, \xf0\x9f\x8c\xbe";
+    const struct mr_sql_value values[] = {mr_sql_text(text)};
+
+    mr_mysql_scene_init(&scene, false, settings);
+    mr_mysql_scene_use(&scene, NULL);
+    conn = mr_mysql_scene_take(&scene, mr_mysql_scene_job(&delivery, 0));
+    run("INSERT INTO grain VALUES (1, ?)", values, 1);
+    char *hex = mr_mariadb_text(&scene.db, "SELECT HEX(kind) FROM grain");
+    ck_assert_str_eq(hex, "C3BC2C20E282AC2C20F09F8CBE");
+    char *back = mr_mysql_scene_text(conn, "SELECT kind FROM grain WHERE kind = ?", values, 1);
+    ck_assert_pstr_eq(back, text);
+    mr_mysql_give(conn);
+    conn = mr_mysql_scene_take(&scene, NULL);
+    char *quoted = mr_mysql_scene_text(conn, "SELECT \"a\"", NULL, 0);
+    ck_assert_pstr_eq(quoted, "a");
+    free(quoted);
+    free(back);
+    free(hex);
+    fini();
+}
+END_TEST
+
 /* ---- statements ---- */
 
 START_TEST(run_tells_what_it_changed)
@@ -429,6 +463,7 @@ int main(void)
         {values_read_as_the_server_prints_them,              0},
         {doubles_come_back_exactly,                          0},
         {sessions_are_utc_strict_and_read_committed,         0},
+        {a_server_with_settings_of_its_own_changes_nothing,  0},
         {run_tells_what_it_changed,                          0},
         {a_result_that_run_meets_is_nobodys,                 0},
         {duplicate_key_exists_and_keeps_the_value_to_itself, 0},

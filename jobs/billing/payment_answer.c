@@ -160,16 +160,30 @@ void mr_payment_read(const struct mr_http_answer *http, const struct mr_payment 
     json_decref(body);
 }
 
-/* More than one under our name that took money is a person's affair; else the one that did, else the latest. */
-static const json_t *choose(const json_t *found, unsigned *n_paid)
+/* A search may be of another mind than we of what is equal: Stripe's finds C-1 where c-1 was asked for. */
+static bool is_ours(const json_t *intent, const struct mr_payment *payment)
 {
-    const json_t *chosen = json_array_get(found, 0);
+    const json_t *metadata = json_object_get(intent, "metadata");
+    const char *uuid = json_string_value(json_object_get(metadata, "uuid"));
+
+    return uuid && strcmp(uuid, payment->uuid) == 0;
+}
+
+/* More than one under our name that took money is a person's affair; else the one that did, else the latest. */
+static const json_t *choose(const json_t *found, const struct mr_payment *payment,
+                            unsigned *n_paid)
+{
+    const json_t *chosen = NULL;
     json_t *intent;
     size_t i;
 
     *n_paid = 0;
     json_array_foreach(found, i, intent)
     {
+        if (!is_ours(intent, payment))
+            continue;
+        if (!chosen)
+            chosen = intent;
         if (!text_is(intent, "status", "succeeded"))
             continue;
         chosen = intent;
@@ -182,7 +196,7 @@ static void read_found(const json_t *found, const struct mr_payment *payment,
                        struct mr_payment_answer *out)
 {
     unsigned n_paid = 0;
-    const json_t *chosen = choose(found, &n_paid);
+    const json_t *chosen = choose(found, payment, &n_paid);
 
     if (!json_is_array(found))
         end(out, MR_PAYMENT_UNKNOWN, "the answer is no list of charges");

@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define INTENT(id, amount, currency, status)                                                   \
+#define INTENT_OF(uuid, id, amount, currency, status)                                          \
     "{\"id\":\"" id "\",\"amount\":" amount ",\"currency\":\"" currency                        \
-    "\",\"status\":\"" status "\"}"
+    "\",\"status\":\"" status "\",\"metadata\":{\"uuid\":\"" uuid "\"}}"
+#define INTENT(id, amount, currency, status) INTENT_OF("c-1", id, amount, currency, status)
 #define PAID INTENT("pi_1", "500", "eur", "succeeded")
 #define ERROR(type, code, message)                                                             \
     "{\"error\":{\"type\":\"" type "\",\"code\":\"" code "\",\"message\":\"" message "\"}}"
@@ -70,10 +71,14 @@ static const struct meaning searched[] = {
     {200, FOUND(PAID "," INTENT("pi_2", "500", "eur", "succeeded")), MR_PAYMENT_ODD, "", "has 2 paid charges for this uuid"},
     {200, FOUND(INTENT("pi_1", "499", "eur", "succeeded")), MR_PAYMENT_ODD, "", "another amount"},
     {200, FOUND(INTENT("pi_1", "500", "eur", "requires_payment_method")), MR_PAYMENT_REFUSED, "requires_payment_method", "requires_payment_method"},
-    {200, FOUND("{\"id\":\"pi_1\",\"amount\":500,\"currency\":\"eur\",\"status\":\"requires_payment_method\","
+    {200, FOUND("{\"id\":\"pi_1\",\"amount\":500,\"currency\":\"eur\",\"status\":\"requires_payment_method\",\"metadata\":{\"uuid\":\"c-1\"},"
                 "\"last_payment_error\":{\"code\":\"card_declined\",\"message\":\"No.\"}}"), MR_PAYMENT_REFUSED, "card_declined", "card_declined: No."},
     {200, FOUND(INTENT("pi_1", "500", "eur", "requires_confirmation")), MR_PAYMENT_OPEN, "", "not confirmed"},
     {200, FOUND(INTENT("pi_1", "500", "eur", "processing")), MR_PAYMENT_UNKNOWN, "", "still processing"},
+    {200, FOUND(INTENT_OF("C-1", "pi_1", "500", "eur", "succeeded")), MR_PAYMENT_OPEN, "", "finds no charge for this uuid"},
+    {200, FOUND("{\"id\":\"pi_1\",\"amount\":500,\"currency\":\"eur\",\"status\":\"succeeded\"}"), MR_PAYMENT_OPEN, "", "finds no charge for this uuid"},
+    {200, FOUND(INTENT_OF("C-1", "pi_1", "500", "eur", "succeeded") "," INTENT("pi_2", "500", "eur", "processing")), MR_PAYMENT_UNKNOWN, "", "pi_2 is still processing"},
+    {200, FOUND(INTENT_OF("C-1", "pi_1", "500", "eur", "succeeded") "," PAID), MR_PAYMENT_PAID, "", ""},
     {200, "{}", MR_PAYMENT_UNKNOWN, "", "no list of charges"},
     {200, "<html>", MR_PAYMENT_UNKNOWN, "", "no JSON"},
     {500, "{}", MR_PAYMENT_UNKNOWN, "", "the look-up got status 500"},

@@ -7,17 +7,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #define JOB "billing.invoice"
 
-enum {
-    CUSTOMER_MAX = 64,
-    RESULT_MAX = 200,
-    PDF_KEY_MAX = 96,
-    LINE_COLUMNS = 8,
-    LINES_AT_ONCE = 20
-};
+enum { RESULT_MAX = 200, PDF_KEY_MAX = 96, LINE_COLUMNS = 8, LINES_AT_ONCE = 20 };
 
 #define INSERT_LINES                                                                           \
     "INSERT INTO billing_invoice_lines (invoice, line_no, text, quantity, unit_minor, "        \
@@ -28,9 +21,9 @@ enum {
 struct issue {
     const char *uuid;
     const struct mr_invoice *invoice;
-    char customer[4 * CUSTOMER_MAX + 1]; /* as the database spells it */
     bool *began;
-    bool received; /* the inbox has had it before */
+    bool is_customer; /* there is one of this name */
+    bool received;    /* the inbox has had it before */
 };
 
 static enum mr_code receive(struct issue *issue, struct mr_mysql_conn *conn, struct mr_err *err)
@@ -51,21 +44,20 @@ static enum mr_code on_customer(void *arg, const struct mr_sql_row *row, struct 
     struct issue *issue = arg;
 
     (void)err;
-    snprintf(issue->customer, sizeof(issue->customer), "%.*s", (int)row->values[0].len,
-             row->values[0].at);
+    issue->is_customer = mr_bytes_is(row->values[0], issue->invoice->customer);
     return MR_OK;
 }
 
-/* The foreign key would refuse a stranger too, but not in words. */
+/* The foreign key would refuse a stranger too, but not in words, and to SQL's = blanks at the end are nothing. */
 static enum mr_code find_customer(struct issue *issue, struct mr_mysql_conn *conn,
                                   struct mr_err *err)
 {
     const struct mr_sql_value value = mr_sql_text(issue->invoice->customer);
 
-    issue->customer[0] = '\0';
+    issue->is_customer = false;
     enum mr_code code = mr_mysql_query(conn, "SELECT id FROM billing_customers WHERE id = ?",
                                        &value, 1, NULL, on_customer, issue, err);
-    if (code == MR_OK && issue->customer[0] == '\0')
+    if (code == MR_OK && !issue->is_customer)
         return mr_fail(err, MR_EINVAL,
                        "data.customer \"%s\": there is no such customer in billing_customers",
                        issue->invoice->customer);
@@ -83,7 +75,7 @@ static enum mr_code book(const struct issue *issue, struct mr_mysql_conn *conn,
         {"tax",      -invoice->tax_minor },
     };
 
-    mr_books_receivable(issue->customer, receivable);
+    mr_books_receivable(invoice->customer, receivable);
     return mr_books_enter(conn, issue->uuid, invoice->currency->code, bookings,
                           MR_COUNT(bookings), err);
 }
@@ -127,7 +119,7 @@ static enum mr_code insert_head(const struct issue *issue, int64_t number,
         mr_sql_text(issue->uuid),
         mr_sql_text(invoice->series),
         mr_sql_int(number),
-        mr_sql_text(issue->customer),
+        mr_sql_text(invoice->customer),
         mr_sql_text(invoice->currency->code),
         mr_sql_int(invoice->net_minor),
         mr_sql_int(invoice->tax_minor),
@@ -206,7 +198,7 @@ static enum mr_code issue_it(void *arg, struct mr_mysql_conn *conn, struct mr_er
 static bool is_same(const struct mr_invoice *a, const struct mr_invoice *b)
 {
     return a->total_minor == b->total_minor && a->net_minor == b->net_minor &&
-           a->currency == b->currency && strcasecmp(a->customer, b->customer) == 0 &&
+           a->currency == b->currency && strcmp(a->customer, b->customer) == 0 &&
            strcmp(a->series, b->series) == 0;
 }
 

@@ -482,6 +482,8 @@ static const struct {
     {INVOICE("{\"customer\":\"ann\",\"currency\":\"XAU\"," ONE_LINE "}"), "failed", "data.currency: \"XAU\" has no minor unit"},
     {INVOICE("{\"customer\":\"eve\",\"currency\":\"EUR\"," ONE_LINE "}"), "failed",
      "data.customer \"eve\": there is no such customer in billing_customers"},
+    {INVOICE("{\"customer\":\"ann \",\"currency\":\"EUR\"," ONE_LINE "}"), "failed",
+     "data.customer \"ann \": there is no such customer in billing_customers"},
     {INVOICE("{\"customer\":\"ann\",\"currency\":\"EUR\",\"lines\":[{\"text\":\"t\",\"quantity\":9,\"unit_minor\":9223372036854775807,\"tax_bp\":0}]}"), "failed",
      "data.lines[0]: 9 times 9223372036854775807 is beyond int64"},
     {INVOICE("{\"customer\":\"ann\",\"currency\":\"EUR\",\"lines\":[{\"text\":\"t\",\"quantity\":1,\"unit_minor\":9223372036854775808,\"tax_bp\":0}]}"), "refused",

@@ -1,5 +1,6 @@
 #include "jobs/billing/issued.h"
 
+#include "jobs/billing/books.h"
 #include "proto/base/mem.h"
 
 #include <stdlib.h>
@@ -107,8 +108,11 @@ enum mr_code mr_issued_find_named(struct mr_mysql_conn *conn, const char *name,
 {
     char series[MR_INVOICE_NUMBER];
     int64_t number = 0;
-    enum mr_code code = mr_issued_find(conn, name, out, err);
 
+    /* What can be no uuid is no printed number either; the server would complain of its characters instead. */
+    if (mr_books_check_uuid(name, NULL) != MR_OK)
+        return mr_fail(err, MR_ENOTFOUND, "no invoice can be called so");
+    enum mr_code code = mr_issued_find(conn, name, out, err);
     if (code != MR_ENOTFOUND || !mr_invoice_parse_number(name, series, &number))
         return code;
     const struct mr_sql_value values[] = {mr_sql_text(series), mr_sql_int(number)};

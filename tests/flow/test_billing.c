@@ -499,6 +499,7 @@ static const struct {
     {CHARGE("{\"invoice\":\"INV-1\",\"amount_minor\":1,\"currency\":\"XXX\",\"source\":\"s\"}"), "failed", "data.currency: \"XXX\" has no minor unit"},
     {CHARGE("{\"invoice\":\"INV-1\",\"amount_minor\":1,\"currency\":\"EUR\",\"source\":\"a\\r\\nb\"}"), "failed", "data.source must not hold control characters"},
     {CHARGE("{\"invoice\":\"INV-9\",\"amount_minor\":1,\"currency\":\"EUR\",\"source\":\"s\"}"), "failed", "data.invoice \"INV-9\": there is no such invoice in billing_invoices"},
+    {CHARGE("{\"invoice\":\"\xc3\xbc-9\",\"amount_minor\":1,\"currency\":\"EUR\",\"source\":\"s\"}"), "failed", "data.invoice \"\xc3\xbc-9\": there is no such invoice in billing_invoices"},
     {CHARGE("{\"invoice\":\"INV-1\",\"amount_minor\":1,\"currency\":\"USD\",\"source\":\"s\"}"), "failed", "data.currency \"USD\": invoice INV-000001 is in EUR"},
     {CHARGE("{\"invoice\":\"INV-1\",\"amount_minor\":501,\"currency\":\"EUR\",\"source\":\"s\"}"), "failed", "data.amount_minor 501: of invoice INV-000001 only 5.00 EUR is open"},
     {"{\"uuid\":\"c-0\",\"job\":\"billing.charge\",\"data\":{\"invoice\":\"INV-1\",\"amount_minor\":1,\"currency\":\"EUR\",\"source\":\"pm_x\"}}", "failed",

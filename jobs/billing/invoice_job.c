@@ -1,7 +1,7 @@
 /*
  * billing.invoice: an invoice with the next number of its series, in the books, and on paper. The number is given and used in one transaction
  * together with the job's inbox row, so that no attempt gives a second one; the PDF follows, from what the database has, and
- * an attempt that finds it stored makes no other.
+ * an attempt that finds it drawn and stored makes no other.
  */
 #include "jobs/billing/books.h"
 #include "jobs/billing/handlers.h"
@@ -94,16 +94,18 @@ static enum mr_code mark_drawn(struct desk *desk, struct mr_job *job, struct mr_
     return code;
 }
 
-/* The invoice stands, whatever comes of the paper: later attempts need only draw it. */
+/*
+ * The invoice stands, whatever comes of the paper: later attempts need only draw it. A file under its name that the database knows
+ * nothing of may be another's, from before the numbers began anew: it is drawn over.
+ */
 static enum mr_code put_on_paper(struct desk *desk, struct mr_job *job,
                                  struct mr_issued *issued, struct mr_err *err)
 {
     struct mr_err why = {0};
-    bool stored = mr_storage_has(desk->paper.storage, issued->pdf_key, NULL);
 
-    if (issued->drawn && stored)
+    if (issued->drawn && mr_storage_has(desk->paper.storage, issued->pdf_key, NULL))
         return MR_OK;
-    if (!stored && mr_paper_make(&desk->paper, issued, &why) != MR_OK)
+    if (mr_paper_make(&desk->paper, issued, &why) != MR_OK)
         return mr_fail(err, MR_EIO, "invoice %s is issued, but its PDF is not stored: %s",
                        issued->printed, why.text);
     mr_host_counter(desk->host, "invoices_drawn", 1);

@@ -213,6 +213,21 @@ START_TEST(a_paper_that_is_there_is_left_alone)
 }
 END_TEST
 
+/* A database that began anew counts from 1 again, and the folder remembers. */
+START_TEST(a_paper_of_another_invoice_is_none_of_this_one)
+{
+    char command[2 * PATH_MAX];
+
+    start();
+    snprintf(command, sizeof(command), "mkdir -p %s/invoices/INV && echo another > %s/" KEY,
+             shop.files, shop.files);
+    ck_assert_int_eq(system(command), 0);
+    issue_one(500);
+    ck_assert(mr_shop_has_pdf(&shop, KEY));
+    stop();
+}
+END_TEST
+
 START_TEST(many_first_invoices_of_a_series_at_once_leave_no_gap)
 {
     enum { INVOICES = 200 };
@@ -665,6 +680,7 @@ int main(void)
         {the_same_invoice_again_issues_nothing_and_mends_the_paper,     0                   },
         {what_a_killed_worker_left_half_drawn_is_swept_later,           0                   },
         {a_paper_that_is_there_is_left_alone,                           0                   },
+        {a_paper_of_another_invoice_is_none_of_this_one,                0                   },
         {many_first_invoices_of_a_series_at_once_leave_no_gap,          0                   },
         {an_invoice_is_paid_by_its_number_or_its_uuid,                  MR_COUNT(names)     },
         {the_same_charge_again_asks_nobody,                             0                   },

@@ -1,6 +1,7 @@
 #include "jobs/billing/member.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static const char *kind_of(const json_t *value)
 {
@@ -22,7 +23,10 @@ enum mr_code mr_member_wrong(json_t *value, const char *place, const char *wante
     return mr_fail(err, MR_EINVAL, "%s must be %s, not %s", place, wanted, kind_of(value));
 }
 
-/* C0, DEL and C1: nothing that paper shows. jansson has checked that it is UTF-8. */
+/*
+ * C0, DEL, C1, and what ends lines and paragraphs (U+2028, U+2029): nothing that paper shows in its place. jansson has checked that
+ * it is UTF-8.
+ */
 static bool has_control(const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
@@ -31,6 +35,9 @@ static bool has_control(const char *text, size_t len)
         if (c < ' ' || c == 0x7f)
             return true;
         if (c == 0xc2 && (unsigned char)text[i + 1] < 0xa0)
+            return true;
+        if (strncmp(text + i, "\xe2\x80\xa8", 3) == 0 ||
+            strncmp(text + i, "\xe2\x80\xa9", 3) == 0)
             return true;
     }
     return false;

@@ -101,6 +101,8 @@ static const struct {
     {LINES(LINE ",{}"),                          "data.lines[1].text is missing: it must be a string"},
     {LINES("{\"text\":null}"),                   "data.lines[0].text must be a string, not null"},
     {LINES("{\"text\":\"a\\tb\"}"),              "data.lines[0].text must not hold control characters"},
+    {LINES("{\"text\":\"a\\u2028b\"}"),          "data.lines[0].text must not hold control characters or line ends"},
+    {LINES("{\"text\":\"a\\u2029b\"}"),          "data.lines[0].text must not hold control characters or line ends"},
     {LINES(LINE "," LINE "," ONE("0", "1", "1")),
      "data.lines[2].quantity must be a whole number from 1 on, not 0"},
     {LINES(ONE("1.5", "1", "1")),                "data.lines[0].quantity must be a whole number from 1 on, not a fraction"},

@@ -103,8 +103,9 @@ static bool skip_character(struct mr_json *json)
     return true;
 }
 
-/* One that holds more than plain text; at is behind the quote that opens it. */
-static bool read_special_string(struct mr_json *json, struct mr_json_string *out)
+/* One that holds more than plain text; at is behind the quote that opens it. Not inlined: few strings come here. */
+static __attribute__((noinline)) bool read_special_string(struct mr_json *json,
+                                                          struct mr_json_string *out)
 {
     bool escaped = false;
     const char *start = json->at;

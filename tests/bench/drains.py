@@ -113,7 +113,7 @@ class Contest:
 
 def drain(bench):
     """no-op jobs of 400 bytes, one and two workers"""
-    jobs, load = bench.size(1_000_000, 200_000), ["--bytes", 400]
+    jobs, load = bench.size(500_000, 200_000), ["--bytes", 400]
     with Stage() as stage:
         contest = Contest(bench, {
             "ceiling": lambda: ceiling(stage, "bench.noop", jobs, load),

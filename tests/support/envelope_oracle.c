@@ -2,6 +2,7 @@
 
 #include "proto/base/mem.h"
 #include "proto/envelope.h"
+#include "proto/json_plain.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -15,6 +16,8 @@ static const char *const counts[] = {"attempts", "crashes",   "suspect",
                                      "delay",    "createdAt", "retryUntil"};
 static const char *const seconds[] = {"pushedAt", "expiresAt"};
 static const char *const lists[] = {"tags", "errors"};
+static const char *const others[] = {"data",  "unique",  "then",
+                                     "batch", "backoff", "failOnTimeout"};
 
 static bool is_count(const json_t *value)
 {
@@ -112,51 +115,134 @@ static bool headers_are_right(const json_t *root)
            all_are(root, lists, MR_COUNT(lists), is_list);
 }
 
-/* How deep the containers of this text, which is known to be JSON, are nested. */
-static unsigned depth_of(const char *bytes, size_t len)
+/* ---- where the members stand: a walk over text that jansson has taken ---- */
+
+/* A member of the outermost object. */
+struct member {
+    json_t *name;
+    struct mr_bytes value; /* its place in the text */
+};
+
+struct walk {
+    const char *at, *end;
+    struct member *members;
+    size_t n;
+    unsigned deepest; /* level of any container */
+    size_t open_at;   /* behind the outermost brace */
+};
+
+static void skip_blanks(struct walk *walk)
 {
-    unsigned depth = 0, deepest = 0;
+    while (walk->at < walk->end && strchr(" \t\r\n", *walk->at))
+        walk->at++;
+}
+
+/* One value, from its first byte to its last. */
+static struct mr_bytes walk_value(struct walk *walk, unsigned level)
+{
+    const char *start = walk->at;
+    unsigned depth = level;
     bool quoted = false;
 
-    for (size_t i = 0; i < len; i++) {
-        if (quoted && bytes[i] == '\\')
-            i++;
-        else if (bytes[i] == '"')
+    for (; walk->at < walk->end; walk->at++) {
+        char c = *walk->at;
+
+        if (!quoted && depth == level && strchr(",:]} \t\r\n", c))
+            break;
+        if (quoted && c == '\\')
+            walk->at++;
+        else if (c == '"')
             quoted = !quoted;
-        else if (!quoted && (bytes[i] == '{' || bytes[i] == '['))
+        else if (!quoted && (c == '{' || c == '['))
             depth++;
-        else if (!quoted && (bytes[i] == '}' || bytes[i] == ']'))
+        else if (!quoted && (c == '}' || c == ']'))
             depth--;
-        deepest = depth > deepest ? depth : deepest;
+        walk->deepest = depth > walk->deepest ? depth : walk->deepest;
     }
-    return deepest;
+    return (struct mr_bytes){start, (size_t)(walk->at - start)};
 }
 
-/* Why the scan may refuse what jansson takes. */
-static bool may_refuse(const char *bytes, size_t len, const json_t *root)
+static void walk_object(struct walk *walk, const char *bytes, size_t len)
+{
+    *walk = (struct walk){.at = bytes, .end = bytes + len, .deepest = 1};
+    skip_blanks(walk);
+    walk->at++; /* { */
+    walk->open_at = (size_t)(walk->at - bytes);
+    for (skip_blanks(walk); *walk->at == '"' || *walk->at == ','; skip_blanks(walk)) {
+        if (*walk->at == ',') {
+            walk->at++;
+            continue;
+        }
+        struct mr_bytes name = walk_value(walk, 1);
+
+        skip_blanks(walk);
+        walk->at++; /* : */
+        skip_blanks(walk);
+        struct mr_bytes value = walk_value(walk, 1);
+        walk->members = mr_realloc(walk->members, (walk->n + 1) * sizeof(*walk->members));
+        walk->members[walk->n++] =
+            (struct member){json_loadb(name.at, name.len, JSON_DECODE_ANY, NULL), value};
+    }
+}
+
+static void walk_fini(struct walk *walk)
+{
+    for (size_t i = 0; i < walk->n; i++)
+        json_decref(walk->members[i].name);
+    free(walk->members);
+}
+
+static unsigned count_members(const struct walk *walk, const char *name)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < walk->n; i++)
+        n += strcmp(json_string_value(walk->members[i].name), name) == 0;
+    return n;
+}
+
+/* Where a header member's value stands; at NULL: nowhere. */
+static struct mr_bytes place_of(const struct walk *walk, const char *name)
+{
+    for (size_t i = 0; i < walk->n; i++)
+        if (strcmp(json_string_value(walk->members[i].name), name) == 0)
+            return walk->members[i].value;
+    return (struct mr_bytes){0};
+}
+
+static bool any_is_twice(const struct walk *walk, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (count_members(walk, names[i]) > 1)
+            return true;
+    return false;
+}
+
+/* Numbers in a string are read as they stand: an escape in it is none. */
+static bool has_escape(const struct walk *walk, const char *name, const json_t *root)
+{
+    struct mr_bytes place = place_of(walk, name);
+
+    return json_is_string(json_object_get(root, name)) && memchr(place.at, '\\', place.len);
+}
+
+/* Whether the scan must take this object, of which it is known that jansson does. */
+static bool is_envelope(const char *bytes, size_t len, const json_t *root,
+                        const struct walk *walk)
 {
     struct mr_limits limits = mr_limits_default();
 
-    if (!json_is_object(root) || !headers_are_right(root))
-        return true;
-    if (memchr(bytes, '\0', len) || depth_of(bytes, len) > limits.depth)
-        return true;
-    if (memchr(bytes, '\\', len) && (json_is_string(json_object_get(root, "pushedAt")) ||
-                                     json_is_string(json_object_get(root, "expiresAt")) ||
-                                     json_is_string(json_object_get(root, "backoff"))))
-        return true; /* numbers in a string are read without resolving escapes */
-    json_t *unique = json_loadb(bytes, len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
-    json_decref(unique);
-    return unique == NULL;
+    return headers_are_right(root) && !memchr(bytes, '\0', len) &&
+           walk->deepest <= limits.depth && !has_escape(walk, "pushedAt", root) &&
+           !has_escape(walk, "expiresAt", root) && !has_escape(walk, "backoff", root) &&
+           !any_is_twice(walk, texts, MR_COUNT(texts)) &&
+           !any_is_twice(walk, counts, MR_COUNT(counts)) &&
+           !any_is_twice(walk, seconds, MR_COUNT(seconds)) &&
+           !any_is_twice(walk, lists, MR_COUNT(lists)) &&
+           !any_is_twice(walk, others, MR_COUNT(others));
 }
 
-static bool must_refuse(const char *bytes, size_t len, const json_t *root)
-{
-    struct mr_limits limits = mr_limits_default();
-
-    return !json_is_object(root) || !headers_are_right(root) || memchr(bytes, '\0', len) ||
-           depth_of(bytes, len) > limits.depth;
-}
+/* ---- what was read ---- */
 
 static bool same_text(struct mr_bytes text, const json_t *value)
 {
@@ -169,6 +255,33 @@ static bool same_text(struct mr_bytes text, const json_t *value)
 static bool same_count(int64_t count, int64_t absent, const json_t *value)
 {
     return count == (json_is_integer(value) ? json_integer_value(value) : absent);
+}
+
+static bool same_seconds(double seconds_read, const json_t *value)
+{
+    json_t *list = json_is_string(value) ? listed(value) : NULL;
+    const json_t *number = list ? json_array_get(list, 0) : value;
+    double want = json_is_number(number) ? json_number_value(number) : -1;
+
+    json_decref(list);
+    return seconds_read == want;
+}
+
+/* More waits than there is room for: the last one stands in the last place. */
+static bool same_backoff(const struct mr_envelope *e, const json_t *value)
+{
+    json_t *list = json_is_string(value)    ? listed(value)
+                   : json_is_integer(value) ? json_pack("[O]", value)
+                                            : json_incref((json_t *)(uintptr_t)value);
+    size_t n = json_array_size(list),
+           kept = n < MR_ENVELOPE_BACKOFFS ? n : MR_ENVELOPE_BACKOFFS;
+    bool same = e->n_backoff == kept;
+
+    for (size_t i = 0; same && i < kept; i++)
+        same = e->backoff_s[i] ==
+               json_integer_value(json_array_get(list, i + 1 == kept ? n - 1 : i));
+    json_decref(list);
+    return same;
 }
 
 static const char *compare_headers(const struct mr_envelope *e, const json_t *root)
@@ -193,9 +306,39 @@ static const char *compare_headers(const struct mr_envelope *e, const json_t *ro
         return "a count differs";
     if (e->fail_on_timeout != json_is_true(json_object_get(root, "failOnTimeout")))
         return "failOnTimeout differs";
-    const json_t *expires = json_object_get(root, "expiresAt");
-    if (json_is_number(expires) && e->expires_at_s != json_number_value(expires))
-        return "expiresAt differs";
+    if (!same_seconds(e->expires_at_s, json_object_get(root, "expiresAt")) ||
+        !same_seconds(e->pushed_at_s, json_object_get(root, "pushedAt")))
+        return "a time differs";
+    if (!same_backoff(e, json_object_get(root, "backoff")))
+        return "backoff differs";
+    return NULL;
+}
+
+static bool same_place(struct mr_bytes read, struct mr_bytes want)
+{
+    return read.at == want.at && read.len == want.len;
+}
+
+/* A list that is empty in cjson's way, as null, is none. */
+static bool same_list(struct mr_bytes read, const struct walk *walk, const char *name,
+                      const json_t *root)
+{
+    return json_is_array(json_object_get(root, name)) ? same_place(read, place_of(walk, name))
+                                                      : read.at == NULL;
+}
+
+static const char *compare_places(const struct mr_envelope *e, const struct walk *walk,
+                                  const json_t *root)
+{
+    if (e->open_at != walk->open_at || !same_place(e->data, place_of(walk, "data")) ||
+        !same_list(e->errors, walk, "errors", root) || !same_list(e->tags, walk, "tags", root))
+        return "the place of data, errors or tags differs";
+    if (!same_place(e->uuid_at, place_of(walk, "uuid")) ||
+        !same_place(e->attempts_at, place_of(walk, "attempts")) ||
+        !same_place(e->crashes_at, place_of(walk, "crashes")) ||
+        !same_place(e->suspect_at, place_of(walk, "suspect")) ||
+        !same_place(e->errors_at, place_of(walk, "errors")))
+        return "the place of an edit differs";
     return NULL;
 }
 
@@ -256,30 +399,66 @@ static const char *compare_rewrite(const struct mr_envelope *envelope, json_t *r
     return why;
 }
 
-const char *mr_envelope_disagreement(const char *bytes, size_t len)
+/* The long stride over plain text against the shorter one, from every byte of the beginning on. */
+static bool strides_agree(const char *bytes, size_t len)
+{
+    for (size_t i = 0; i <= len && i <= 16; i++)
+        if (mr_json_skip_plain(bytes + i, bytes + len) !=
+            mr_json_skip_plain_8(bytes + i, bytes + len))
+            return false;
+    return true;
+}
+
+/* What the scan left in the envelope and the error when it refused. */
+static const char *compare_refusal(const struct mr_envelope *envelope, const struct mr_err *err)
+{
+    static const struct mr_envelope untouched;
+
+    if (memcmp(envelope, &untouched, sizeof(untouched)) != 0)
+        return "a refusal touches the envelope";
+    return err->code == MR_OK || !err->text[0] ? "a refusal says nothing" : NULL;
+}
+
+static const char *compare_taken(const struct mr_envelope *envelope, const struct walk *walk,
+                                 json_t *root)
+{
+    const char *why = compare_headers(envelope, root);
+
+    if (!why)
+        why = compare_places(envelope, walk, root);
+    if (!why)
+        why = compare_data(envelope, root);
+    return why ? why : compare_rewrite(envelope, root);
+}
+
+static const char *compare(const char *bytes, size_t len, json_t *root, const struct walk *walk)
 {
     struct mr_limits limits = mr_limits_default();
     struct mr_envelope envelope;
-    json_t *root = json_loadb(bytes, len, JSON_ALLOW_NUL, NULL);
-    bool taken = mr_envelope_scan(bytes, len, &limits, &envelope, NULL) == MR_OK;
-    const char *why = NULL;
+    struct mr_err err = {0};
+    bool wanted = json_is_object(root) && is_envelope(bytes, len, root, walk);
 
-    if (!taken) {
-        if (root && !may_refuse(bytes, len, root))
-            why = "the scan refuses what is right";
-    } else if (!root) {
-        why = "the scan takes what jansson refuses";
-    } else if (must_refuse(bytes, len, root)) {
-        why = "the scan takes what is wrong";
-    } else {
-        why = compare_headers(&envelope, root);
-        if (!why)
-            why = compare_data(&envelope, root);
-        if (!why)
-            why = compare_rewrite(&envelope, root);
-    }
-    if (taken)
-        mr_envelope_fini(&envelope);
+    memset(&envelope, 0, sizeof(envelope)); /* its padding as well: it is compared */
+    if (mr_envelope_scan(bytes, len, &limits, &envelope, &err) != MR_OK)
+        return wanted ? "the scan refuses what is right" : compare_refusal(&envelope, &err);
+    const char *why = !root     ? "the scan takes what jansson refuses"
+                      : !wanted ? "the scan takes what is wrong"
+                                : compare_taken(&envelope, walk, root);
+    mr_envelope_fini(&envelope);
+    return why;
+}
+
+const char *mr_envelope_disagreement(const char *bytes, size_t len)
+{
+    struct walk walk = {0};
+
+    if (!strides_agree(bytes, len))
+        return "the strides over plain text differ";
+    json_t *root = json_loadb(bytes, len, JSON_ALLOW_NUL, NULL);
+    if (json_is_object(root))
+        walk_object(&walk, bytes, len);
+    const char *why = compare(bytes, len, root, &walk);
+    walk_fini(&walk);
     json_decref(root);
     return why;
 }

@@ -28,6 +28,18 @@ static void copy_text(const json_t *object, const char *name, char *out, size_t 
     snprintf(out, room, "%.*s", (int)mr_str_cut(text, room - 1), text);
 }
 
+/* The same of what goes into a reason. Words that repeat the source stay out, whole: it may be a card's. */
+static void copy_words(const json_t *object, const char *name, const struct mr_payment *payment,
+                       char *out, size_t room)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    if (text && strstr(text, payment->source))
+        *out = '\0';
+    else
+        copy_text(object, name, out, room);
+}
+
 static bool text_is(const json_t *object, const char *name, const char *text)
 {
     const char *value = json_string_value(json_object_get(object, name));
@@ -41,20 +53,17 @@ static void refuse(struct mr_payment_answer *out, const char *code, const char *
     end(out, MR_PAYMENT_REFUSED, "%s%s%s", code, *message ? ": " : "", message);
 }
 
-/*
- * The provider's own reason, {code, decline_code, message}; status where it has none. Words that repeat the source stay out: it may be
- * a card's.
- */
+/* The provider's own reason, {code, decline_code, message}; status where it has none. */
 static void refuse_as(struct mr_payment_answer *out, const json_t *error, const char *status,
                       const struct mr_payment *payment)
 {
     char code[sizeof(out->code)], decline[80], message[200], words[300];
 
-    copy_text(error, "code", code, sizeof(code));
-    copy_text(error, "decline_code", decline, sizeof(decline));
-    copy_text(error, "message", message, sizeof(message));
-    snprintf(words, sizeof(words), "%s%s%s%s", strstr(message, payment->source) ? "" : message,
-             *decline ? " (" : "", decline, *decline ? ")" : "");
+    copy_words(error, "code", payment, code, sizeof(code));
+    copy_words(error, "decline_code", payment, decline, sizeof(decline));
+    copy_words(error, "message", payment, message, sizeof(message));
+    snprintf(words, sizeof(words), "%s%s%s%s", message, *decline ? " (" : "", decline,
+             *decline ? ")" : "");
     refuse(out, *code ? code : status, words);
 }
 
@@ -128,7 +137,7 @@ static void read_no(const struct mr_http_answer *http, const json_t *body,
     const json_t *error = json_object_get(body, "error");
     char type[60];
 
-    copy_text(error, "type", type, sizeof(type));
+    copy_words(error, "type", payment, type, sizeof(type));
     if (http->status == 409 || http->status == 408)
         end(out, MR_PAYMENT_UNKNOWN, "the provider is still at it (%ld)", http->status);
     else if (strcmp(type, "idempotency_error") == 0)

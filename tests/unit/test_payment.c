@@ -114,6 +114,30 @@ START_TEST(a_look_up_says_what_the_provider_has_taken)
 }
 END_TEST
 
+/* The last one ends where the words are cut, in the middle of the source. */
+static const char *const repeating[] = {
+    ERROR("card_error", "no_such_pm_secret", "No."),
+    ERROR("of pm_secret", "", "No."),
+    "{\"error\":{\"code\":\"declined\",\"decline_code\":\"pm_secret\"}}",
+    ERROR("card_error", "declined",
+          "....................................................................."
+          "....................................................................."
+          "........................................................pm_secret"),
+};
+
+START_TEST(no_word_of_the_provider_repeats_the_source)
+{
+    struct mr_http_answer http = answer_of(402, repeating[_i]);
+    struct mr_payment_answer answer;
+
+    mr_payment_read(&http, &payment, &answer);
+    ck_assert_int_eq(answer.end, MR_PAYMENT_REFUSED);
+    ck_assert_str_ne(answer.code, "");
+    ck_assert_msg(!strstr(answer.code, "pm_"), "%s", answer.code);
+    ck_assert_msg(!strstr(answer.message, "pm_"), "%s", answer.message);
+}
+END_TEST
+
 START_TEST(half_an_answer_is_none)
 {
     struct mr_http_answer http = answer_of(200, PAID);
@@ -208,6 +232,7 @@ int main(void)
     const struct mr_test tests[] = {
         {an_answer_says_taken_refused_or_unknown,               MR_COUNT(asked)    },
         {a_look_up_says_what_the_provider_has_taken,            MR_COUNT(searched) },
+        {no_word_of_the_provider_repeats_the_source,            MR_COUNT(repeating)},
         {half_an_answer_is_none,                                0                  },
         {no_answer_is_unknown_unless_nothing_was_sent,          MR_COUNT(exchanges)},
         {a_busy_provider_says_when_to_come_back,                0                  },

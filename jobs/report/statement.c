@@ -70,9 +70,11 @@ static bool copy_quoted(struct scan *s)
     return true;
 }
 
+/* The server takes any blank or control byte behind the two dashes; without one they are two signs. */
 static bool begins_line_comment(const char *at)
 {
-    return *at == '#' || (at[0] == '-' && at[1] == '-' && (is_blank(at[2]) || !at[2]));
+    return *at == '#' ||
+           (at[0] == '-' && at[1] == '-' && ((unsigned char)at[2] <= ' ' || at[2] == 0x7f));
 }
 
 /* What a comment with `!` holds is run by the server: it could hide a statement from us. */

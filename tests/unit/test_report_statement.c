@@ -35,6 +35,8 @@ static const struct {
     {"SELECT '\\\\', :b",                           "SELECT '\\\\', ?",                     "b@1"        },
     {"SELECT `a\\`, :b",                            "SELECT `a\\`, ?",                      "b@1"        },
     {"SELECT 1 -- :a;\n, :b",                       "SELECT 1 -- :a;\n, ?",                 "b@2"        },
+    {"SELECT 1 --\x01' :a\n, :b",                   "SELECT 1 --\x01' :a\n, ?",             "b@2"        },
+    {"SELECT 1 --\x7f' :a\n, :b",                   "SELECT 1 --\x7f' :a\n, ?",             "b@2"        },
     {"SELECT 1--:a",                                "SELECT 1--?",                          "a@1"        },
     {"SELECT 1 # ' ? :a\n, :b",                     "SELECT 1 # ' ? :a\n, ?",               "b@2"        },
     {"SELECT 1 /* ; ' ?\n:a */, :b",                "SELECT 1 /* ; ' ?\n:a */, ?",          "b@2"        },

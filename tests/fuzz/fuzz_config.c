@@ -2,17 +2,10 @@
 #include "proto/config.h"
 #include "proto/config_env.h"
 #include "proto/yaml.h"
+#include "tests/fuzz/must.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
-
-static void must(bool fact)
-{
-    if (!fact)
-        abort();
-}
 
 static void check_round_trip(const struct mr_config *config)
 {

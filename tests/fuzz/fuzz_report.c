@@ -1,16 +1,9 @@
 /* Any bytes as a report's definition: refused with a line, or a statement with a parameter for each of its places. */
 #include "jobs/report/definition.h"
+#include "tests/fuzz/must.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
-
-static void must(bool fact)
-{
-    if (!fact)
-        abort();
-}
 
 static void check_places(const struct mr_report *report)
 {

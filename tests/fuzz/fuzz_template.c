@@ -1,16 +1,9 @@
 /* Any bytes as a template: refused with a place, or rendered within its bounds; a header stays one line whatever the values are. */
 #include "jobs/services/template.h"
+#include "tests/fuzz/must.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
-
-static void must(bool fact)
-{
-    if (!fact)
-        abort();
-}
 
 /* Every partial is the template itself. */
 static enum mr_code find_itself(void *arg, const char *name, struct mr_template **out,

@@ -6,12 +6,16 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 
-SUITES = ("style", "unit", "flow", "chaos", "bench")
+import fuzz_runs
+
+SUITES = ("style", "unit", "flow", "chaos", "bench", "fuzz")
 BUILDS = (
     # name, environment, meson options, suites it is not asked for: what a job costs is counted without sanitizers
     ("gcc", {"CC": "gcc"}, [], ()),
     ("clang-sanitized", {"CC": "clang"}, ["-Db_sanitize=address,undefined", "-Db_lundef=false"], ("bench",)),
 )
+ALONE = ("style", "fuzz")  # no tests of meson's
+FUZZ = ("fuzz", {"CC": "clang"}, ["-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false"])
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:strict_string_checks=1:detect_stack_use_after_return=0",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
@@ -73,10 +77,10 @@ def configure(name, environment, options):
     return folder, run(command, env={**os.environ, **environment})
 
 
-def build(tally, name, environment, options):
+def build(tally, name, environment, options, what=()):
     folder, done = configure(name, environment, options)
     if done.returncode == 0:
-        done = run(["ninja", "-C", folder])
+        done = run(["ninja", "-C", folder, *what])
     tally.add(f"build: {name}", done.returncode == 0, done.stdout[-6000:])
     return folder if done.returncode == 0 else None
 
@@ -108,6 +112,15 @@ def meson_test(tally, name, folder, suites):
         tally.failures.append((f"{name}: what meson said", done.stdout[-12000:]))
 
 
+def fuzz(tally):
+    folder = build(tally, *FUZZ, ["fuzzers"])
+    if not folder:
+        return
+    for name, good, line, detail in fuzz_runs.run_all(folder, SANITIZERS):
+        say(line)
+        tally.add(f"fuzz: {name}", good, detail)
+
+
 def main(wanted):
     unknown = [name for name in wanted if name not in SUITES]
     if unknown:
@@ -120,7 +133,7 @@ def main(wanted):
         style(tally)
         say(f"style done after {time.monotonic() - began:.0f} s")
     for name, environment, options, without in BUILDS:
-        with_programs = [suite for suite in suites if suite != "style" and suite not in without]
+        with_programs = [suite for suite in suites if suite not in ALONE and suite not in without]
         if not with_programs:
             continue
         folder = build(tally, name, environment, options)
@@ -128,6 +141,9 @@ def main(wanted):
         if folder:
             meson_test(tally, name, folder, with_programs)
             say(f"{name} tested after {time.monotonic() - began:.0f} s")
+    if "fuzz" in suites:
+        fuzz(tally)
+        say(f"fuzz done after {time.monotonic() - began:.0f} s")
     for name, detail in tally.failures:
         say(f"\nFAILED {name}\n{detail}")
     say(f"{tally.passed} passed, {tally.failed} failed")

@@ -21,7 +21,7 @@ def targets():
 def hex_of(path):
     with open(path, "rb") as file:
         found = file.read(SHOWN_BYTES + 1)
-    return found[:SHOWN_BYTES].hex(" ", 4) + (" ..." if len(found) > SHOWN_BYTES else "")
+    return found[:SHOWN_BYTES].hex() + (" ..." if len(found) > SHOWN_BYTES else "")
 
 
 def findings(prefix, program):

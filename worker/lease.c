@@ -81,6 +81,7 @@ void mr_lease_hold(struct mr_lease *lease, unsigned n)
 {
     assert(n <= lease->room);
     lease->state = MR_LEASE_HELD;
+    lease->came_at_ms = uv_now(lease->source->worker->loop);
     lease->n = n;
     for (unsigned i = 0; i < n; i++)
         lease->items[i].lease = lease;

@@ -61,6 +61,7 @@ struct mr_lease {
     unsigned next; /* the first place not started */
     unsigned count[MR_ITEM_STATES];
     unsigned n_unsettled_scripts;
+    uint64_t came_at_ms;    /* when its jobs became ready to start */
     uint64_t not_before_ms; /* Redis refused something: nothing is settled before */
     bool waiting;           /* a waiter's: what it holds is the waiter's to find out */
     bool reading;           /* a further step is on its way */

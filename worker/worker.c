@@ -19,6 +19,8 @@
 
 enum {
     TURN_US = 2000, /* a turn starts jobs for so long, then settles and listens */
+    OVERDUE_MS =
+        20, /* a fetched job waits no longer behind those of the queues before its own */
     LEAVE_ANYWAY_MS =
         5000, /* after grace: what is not answered then is the reaper's, who has the page */
 };
@@ -92,18 +94,34 @@ void mr_worker_fenced(struct mr_worker *worker, const char *how)
 
 /* ---- the turn: start, settle, fetch, wait; then one write ---- */
 
+static struct mr_lease *first_of(const struct mr_source *source)
+{
+    if (mr_list_empty(&source->ready))
+        return NULL;
+    struct mr_lease *lease = mr_list_entry(source->ready.next, struct mr_lease, ready);
+    bool is_here =
+        lease->next < lease->read && lease->items[lease->next].state == MR_ITEM_FETCHED;
+
+    return is_here ? lease : NULL;
+}
+
+/*
+ * In the order of the queues. But what was fetched has been given its turn already: behind a queue whose jobs never end
+ * it would wait here for ever, in the lease of a worker that has no time for it. So it goes before what came later.
+ */
 static struct mr_lease *first_ready(struct mr_worker *worker)
 {
-    for (unsigned i = 0; i < worker->n_sources; i++) {
-        struct mr_list *ready = &worker->sources[i].ready;
+    uint64_t now_ms = uv_now(worker->loop);
+    struct mr_lease *first = NULL;
 
-        if (mr_list_empty(ready))
-            continue;
-        struct mr_lease *lease = mr_list_entry(ready->next, struct mr_lease, ready);
-        if (lease->next < lease->read && lease->items[lease->next].state == MR_ITEM_FETCHED)
-            return lease;
+    for (unsigned i = 0; i < worker->n_sources; i++) {
+        struct mr_lease *lease = first_of(&worker->sources[i]);
+
+        if (lease && (!first || (now_ms - lease->came_at_ms > OVERDUE_MS &&
+                                 lease->came_at_ms < first->came_at_ms)))
+            first = lease;
     }
-    return NULL;
+    return first;
 }
 
 /* Starts the next job of the lease; false when it cannot start now. */

@@ -196,8 +196,8 @@ enum mr_code mr_storage_create(struct mr_storage *storage, const char *key,
     name_part(file);
     file->fd = openat(file->folder, file->part,
                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
-    /* The lock says that somebody still writes; it ends with the process. */
-    if (file->fd < 0 || flock(file->fd, LOCK_EX | LOCK_NB) != 0) {
+    /* The lock says that somebody still writes; it ends with the process. Only a sweep can have it now, for a glance. */
+    if (file->fd < 0 || flock(file->fd, LOCK_EX) != 0) {
         code = refuse(storage, key, "make it", errno, err);
         goto out;
     }

@@ -8,6 +8,7 @@
 #include <ftw.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -476,6 +477,32 @@ START_TEST(sweeping_spares_who_still_writes)
 }
 END_TEST
 
+static atomic_bool swept_enough;
+
+static void *sweep_on(void *arg)
+{
+    while (!atomic_load(&swept_enough))
+        mr_storage_sweep(storage, 3600 * 1000);
+    return arg;
+}
+
+/* Other processes begin, and sweep, at any moment: also between a file's making and its lock. */
+START_TEST(a_sweep_disturbs_nobody_who_begins_to_write)
+{
+    enum { FILES = 4000 };
+    pthread_t sweeper;
+
+    start();
+    atomic_store(&swept_enough, false);
+    ck_assert_int_eq(pthread_create(&sweeper, NULL, sweep_on, NULL), 0);
+    for (int i = 0; i < FILES; i++)
+        mr_storage_drop(create("a.pdf"));
+    atomic_store(&swept_enough, true);
+    ck_assert_int_eq(pthread_join(sweeper, NULL), 0);
+    stop();
+}
+END_TEST
+
 static const char *const strangers[] = {
     "a.part",
     ".part",
@@ -599,6 +626,7 @@ int main(void)
         {a_file_larger_than_allowed_leaves_nothing_behind,        MR_COUNT(too_large)               },
         {killed_in_mid_write_shows_nothing_and_is_swept,          0                                 },
         {sweeping_spares_who_still_writes,                        0                                 },
+        {a_sweep_disturbs_nobody_who_begins_to_write,             0                                 },
         {sweeping_spares_what_is_not_ours,                        MR_COUNT(strangers)               },
         {writers_of_one_key_never_mix,                            0                                 },
         {without_a_usable_folder_there_is_no_storage,             0                                 },

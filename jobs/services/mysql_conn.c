@@ -13,6 +13,7 @@
 enum {
     PING_IDLE_MS = 5000,
     COMMIT_MS = 10000, /* at least: cutting it off helps nobody, its outcome would be unknown */
+    LATE_MS = 2000,    /* but no longer behind its job's deadline */
 };
 
 /* The sooner of both, without running over. */
@@ -22,6 +23,20 @@ static uint64_t until(uint64_t span_ms, const struct mr_job *job)
     uint64_t at_ms = span_ms < UINT64_MAX - now_ms ? now_ms + span_ms : UINT64_MAX;
 
     return at_ms < job_ms ? at_ms : job_ms;
+}
+
+/*
+ * For what goes on behind the job's deadline. Whoever is not back within the worker's grace (MR_CANCEL_GRACE_MAX_MS) passes for stuck,
+ * and his process is replaced: worse than what is cut off here.
+ */
+static uint64_t until_late(uint64_t span_ms, const struct mr_job *job)
+{
+    uint64_t now_ms = mr_clock_ms(), at_ms = until(span_ms, NULL);
+    uint64_t job_ms = job ? mr_job_deadline_ms(job) : UINT64_MAX;
+    uint64_t late_ms = job_ms > now_ms ? job_ms : now_ms;
+
+    return late_ms < UINT64_MAX - LATE_MS && late_ms + LATE_MS < at_ms ? late_ms + LATE_MS
+                                                                       : at_ms;
 }
 
 /* ---- opening and closing ---- */
@@ -111,16 +126,15 @@ bool mr_mysql_conn_is_clean(const struct mr_mysql_conn *conn)
     return !conn->retired && !is_in_transaction(conn);
 }
 
-bool mr_mysql_conn_is_alive(struct mr_mysql_conn *conn, bool doubtful)
+bool mr_mysql_conn_is_alive(struct mr_mysql_conn *conn, const struct mr_job *job, bool doubtful)
 {
     struct pollfd line = {.fd = conn->guard.fd, .events = POLLIN | POLLRDHUP};
-    uint64_t now_ms = mr_clock_ms();
 
     /* A server that has nothing to answer says something only when it leaves. */
-    if (poll(&line, 1, 0) == 0 && !doubtful && now_ms < conn->used_at_ms + PING_IDLE_MS)
+    if (poll(&line, 1, 0) == 0 && !doubtful && mr_clock_ms() < conn->used_at_ms + PING_IDLE_MS)
         return true;
     mr_mysql_guard_begin(conn->house->watch, &conn->guard,
-                         now_ms + conn->house->login->connect_timeout_ms, false);
+                         until(conn->house->login->connect_timeout_ms, job), false);
     bool answered = mysql_ping(conn->mysql) == 0;
     return mr_mysql_guard_end(conn->house->watch, &conn->guard) == MR_MYSQL_LEFT_ALONE &&
            answered;
@@ -214,14 +228,15 @@ enum mr_mysql_fate mr_mysql_conn_leave(struct mr_mysql_conn *conn)
 
 /* ---- transactions ---- */
 
-/* In the text protocol, never killed halfway: COMMIT and ROLLBACK get their time even when the job's is over. */
+/* In the text protocol, never killed halfway: COMMIT and ROLLBACK get some time even when the job's is over. */
 static enum mr_code say(struct mr_mysql_conn *conn, const char *sql,
                         enum mr_mysql_moment moment, struct mr_err *err)
 {
     uint64_t span_ms = conn->house->statement_ms;
 
     mr_mysql_guard_begin(conn->house->watch, &conn->guard,
-                         mr_clock_ms() + (span_ms > COMMIT_MS ? span_ms : COMMIT_MS), false);
+                         until_late(span_ms > COMMIT_MS ? span_ms : COMMIT_MS, conn->job),
+                         false);
     int status = mysql_real_query(conn->mysql, sql, strlen(sql));
     enum mr_mysql_fate fate = mr_mysql_conn_leave(conn);
 

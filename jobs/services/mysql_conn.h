@@ -44,8 +44,9 @@ void mr_mysql_conn_close(struct mr_mysql_conn *conn);
 void mr_mysql_conn_lend(struct mr_mysql_conn *conn, struct mr_job *job);
 /* Whether it may be lent again: nothing is left open, nothing went wrong. */
 bool mr_mysql_conn_is_clean(const struct mr_mysql_conn *conn);
-/* Whether an idle connection is still good: costs a system call, and a round trip when it idled or something is strange. */
-bool mr_mysql_conn_is_alive(struct mr_mysql_conn *conn, bool doubtful);
+/* Whether an idle connection is still good, for this job: costs a system call, and a round trip when it idled or something is strange. */
+bool mr_mysql_conn_is_alive(struct mr_mysql_conn *conn, const struct mr_job *job,
+                            bool doubtful);
 
 /* BEGIN (read_only: the server refuses every write in it), COMMIT, ROLLBACK. rollback leaves a connection that is fit for the next transaction, or retired. */
 enum mr_code mr_mysql_conn_begin(struct mr_mysql_conn *conn, bool read_only,

@@ -16,7 +16,7 @@ enum {
     LINGER_MS =
         1000, /* how long it looks on when nothing is guarded: waking it costs more than many looks */
     KILL_MS = 3000,    /* for reaching the server and telling it */
-    SURVIVE_MS = 5000, /* what KILL QUERY did not end by then is cut */
+    SURVIVE_MS = 1500, /* what KILL QUERY did not end by then is cut; a worker waits longer */
     DEAF_MS = 1000,    /* a server that could not be told is not asked for others meanwhile */
 };
 

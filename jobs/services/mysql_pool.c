@@ -126,12 +126,13 @@ static void let_go(struct mr_mysql_pool *pool)
     uv_mutex_unlock(&pool->lock);
 }
 
-static bool is_alive(struct mr_mysql_pool *pool, struct mr_mysql_conn *conn)
+static bool is_alive(struct mr_mysql_pool *pool, struct mr_mysql_conn *conn,
+                     const struct mr_job *job)
 {
     uv_mutex_lock(&pool->lock);
     bool doubtful = conn->used_at_ms <= pool->doubt_ms;
     uv_mutex_unlock(&pool->lock);
-    return mr_mysql_conn_is_alive(conn, doubtful);
+    return mr_mysql_conn_is_alive(conn, job, doubtful);
 }
 
 enum mr_code mr_mysql_pool_take(struct mr_mysql_pool *pool, struct mr_job *job,
@@ -143,7 +144,7 @@ enum mr_code mr_mysql_pool_take(struct mr_mysql_pool *pool, struct mr_job *job,
         return mr_fail(err, MR_ETIMEDOUT,
                        "MySQL at %s: no connection became free in time (mysql.pool.max is %u)",
                        pool->server.name, pool->max);
-    if (conn && !is_alive(pool, conn)) {
+    if (conn && !is_alive(pool, conn, job)) {
         mr_mysql_conn_close(conn);
         conn = NULL;
     }

@@ -4,6 +4,7 @@
 #include "tests/support/proxy.h"
 #include "tests/support/suite.h"
 #include "tests/support/wait.h"
+#include "worker/run.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -429,6 +430,80 @@ START_TEST(a_commit_that_never_arrived_is_unknown_too)
 }
 END_TEST
 
+/* One row: the word after which the network is silent, and what is known then. */
+static const struct {
+    const char *word;
+    enum mr_code code;
+} silences[] = {
+    {"BEGIN",    MR_ETIMEDOUT},
+    {"stuck",    MR_ETIMEDOUT},
+    {"COMMIT",   MR_EUNKNOWN },
+    {"ROLLBACK", MR_EINVAL   },
+};
+
+static enum mr_code stick(void *arg, struct mr_mysql_conn *conn, struct mr_err *why)
+{
+    const char *word = arg;
+    enum mr_code code = mr_mysql_scene_run(conn, "DO 'stuck'", why);
+
+    return code == MR_OK && strcmp(word, "ROLLBACK") == 0 ? mr_fail(why, MR_EINVAL, "no")
+                                                          : code;
+}
+
+/* Who does not stop within the grace behind its deadline costs its worker, and all who run there. */
+START_TEST(no_silence_holds_a_thread_past_the_grace_of_its_job)
+{
+    enum { JOB_MS = 500, GRACE_MS = MR_CANCEL_GRACE_MAX_MS };
+    const char *word = silences[_i].word;
+    struct mr_proxy proxy;
+    char options[160];
+
+    mr_mysql_scene_init(&scene, false, NULL);
+    mr_proxy_start(&proxy, scene.db.dir, scene.db.socket);
+    snprintf(options, sizeof(options), "{\"socket\": \"%s\"}", proxy.socket);
+    mr_mysql_scene_use(&scene, options);
+    serves();
+    if (strcmp(word, "stuck") == 0)
+        mr_proxy_only(&proxy, word); /* KILL QUERY comes through, and helps nobody */
+    mr_proxy_trap(&proxy, MR_TRAP_HOLD, word);
+    uint64_t begin_ms = mr_clock_ms();
+    job = mr_mysql_scene_job(&delivery, JOB_MS);
+    is(mr_mysql_transact(scene.mysql, job, stick, (void *)(uintptr_t)word, &err),
+       silences[_i].code);
+    ck_assert(mr_proxy_sprung(&proxy));
+    ck_assert_uint_lt(mr_clock_ms() - begin_ms, JOB_MS + GRACE_MS - 500);
+    mr_proxy_stop(&proxy);
+    fini();
+}
+END_TEST
+
+START_TEST(an_idle_connection_gone_silent_holds_nobody_past_the_grace)
+{
+    enum { JOB_MS = 500, GRACE_MS = MR_CANCEL_GRACE_MAX_MS };
+    struct mr_mysql_conn *conn = NULL;
+    struct mr_proxy proxy;
+    char options[160];
+
+    mr_mysql_scene_init(&scene, false, NULL);
+    mr_proxy_start(&proxy, scene.db.dir, scene.db.socket);
+    snprintf(options, sizeof(options), "{\"socket\": \"%s\", \"connect_timeout_ms\": 60000}",
+             proxy.socket);
+    mr_mysql_scene_use(&scene, options);
+    conn = mr_mysql_scene_take(&scene, mr_mysql_scene_job(&delivery, 0));
+    struct mr_mysql_conn *other = mr_mysql_scene_take(&scene, mr_delivery_job(&delivery));
+    is(mr_mysql_scene_run(other, "KILL CONNECTION_ID()", &err), MR_EUNKNOWN);
+    mr_mysql_give(conn);
+    mr_mysql_give(other); /* broken: the one that idles is asked first */
+    mr_proxy_hold(&proxy, MR_TO_SERVER);
+    uint64_t begin_ms = mr_clock_ms();
+    job = mr_mysql_scene_job(&delivery, JOB_MS);
+    is(mr_mysql_take(scene.mysql, MR_MYSQL_WRITE, job, &conn, &err), MR_ETIMEDOUT);
+    ck_assert_uint_lt(mr_clock_ms() - begin_ms, JOB_MS + GRACE_MS - 500);
+    mr_proxy_stop(&proxy);
+    fini();
+}
+END_TEST
+
 START_TEST(a_server_that_is_away_at_first_is_found_when_it_comes)
 {
     struct mr_mysql_conn *conn = NULL;
@@ -525,27 +600,29 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {deadlock_is_tried_again,                                        0},
-        {a_failing_transaction_leaves_nothing_and_says_its_own_words,    0},
-        {a_duplicate_is_no_end_of_the_transaction,                       0},
-        {a_transaction_that_lost_a_statement_is_not_committed,           0},
-        {an_overdue_statement_is_killed_at_the_server,                   0},
-        {the_configured_timeout_holds_where_nobody_says_another,         0},
-        {no_statement_outlives_its_jobs_deadline,                        0},
-        {a_cancelled_job_loses_its_statement,                            0},
-        {a_cancelled_job_starts_no_statement,                            0},
-        {a_kill_never_meets_the_next_statement,                          0},
-        {a_server_that_hangs_holds_nobody_for_long,                      0},
-        {a_server_lost_in_a_transaction_is_down_and_did_nothing,         0},
-        {a_server_lost_in_a_statement_of_its_own_leaves_it_unknown,      0},
-        {a_commit_whose_answer_is_lost_is_unknown_and_may_have_happened, 0},
-        {a_commit_that_never_arrived_is_unknown_too,                     0},
-        {a_server_that_is_away_at_first_is_found_when_it_comes,          0},
-        {connections_that_died_while_idle_are_never_lent,                0},
-        {a_wrong_password_is_said_and_not_shown,                         0},
-        {an_unknown_database_is_said,                                    0},
-        {no_database_is_said_before_anything_connects,                   0},
-        {too_many_connections_are_a_matter_of_time,                      0},
+        {deadlock_is_tried_again,                                        0                 },
+        {a_failing_transaction_leaves_nothing_and_says_its_own_words,    0                 },
+        {a_duplicate_is_no_end_of_the_transaction,                       0                 },
+        {a_transaction_that_lost_a_statement_is_not_committed,           0                 },
+        {an_overdue_statement_is_killed_at_the_server,                   0                 },
+        {the_configured_timeout_holds_where_nobody_says_another,         0                 },
+        {no_statement_outlives_its_jobs_deadline,                        0                 },
+        {a_cancelled_job_loses_its_statement,                            0                 },
+        {a_cancelled_job_starts_no_statement,                            0                 },
+        {a_kill_never_meets_the_next_statement,                          0                 },
+        {a_server_that_hangs_holds_nobody_for_long,                      0                 },
+        {a_server_lost_in_a_transaction_is_down_and_did_nothing,         0                 },
+        {a_server_lost_in_a_statement_of_its_own_leaves_it_unknown,      0                 },
+        {a_commit_whose_answer_is_lost_is_unknown_and_may_have_happened, 0                 },
+        {a_commit_that_never_arrived_is_unknown_too,                     0                 },
+        {no_silence_holds_a_thread_past_the_grace_of_its_job,            MR_COUNT(silences)},
+        {an_idle_connection_gone_silent_holds_nobody_past_the_grace,     0                 },
+        {a_server_that_is_away_at_first_is_found_when_it_comes,          0                 },
+        {connections_that_died_while_idle_are_never_lent,                0                 },
+        {a_wrong_password_is_said_and_not_shown,                         0                 },
+        {an_unknown_database_is_said,                                    0                 },
+        {no_database_is_said_before_anything_connects,                   0                 },
+        {too_many_connections_are_a_matter_of_time,                      0                 },
     };
 
     return mr_suite_run("mysql_trouble", tests);

@@ -171,7 +171,7 @@ static const struct mr_option config_rows[] = {
     {"sms.max_segments", COUNT, TREE, "6", "1..10", WORKERS,
      "the longest message, in segments as the provider bills them; a longer one is dead"},
     {"sms.timeout", MS, TREE, "15s", "100ms..10m", WORKERS,
-     "for one exchange with the SMS provider, from the first byte to the last"},
+     "for one exchange with the SMS provider, waiting for one of sms.connections included"},
     {"sms.connections", COUNT, TREE, "10", "1..1000", WORKERS,
      "requests that one process has open at the SMS provider at most"},
     {"sms.ca_file", TEXT, TREE, NULL, NULL, WORKERS,

@@ -115,6 +115,14 @@ static bool is_series(const char *text)
            strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == len;
 }
 
+enum mr_code mr_invoice_check_series(const char *text, const char *place, struct mr_err *err)
+{
+    if (is_series(text))
+        return MR_OK;
+    return mr_fail(err, MR_EINVAL, "%s must be 1 to %d of A-Z, 0-9 and \"-\", not \"%.40s\"",
+                   place, SERIES_MAX, text);
+}
+
 static enum mr_code read_series(json_t *value, const char *default_series, char **out,
                                 struct mr_err *err)
 {
@@ -126,12 +134,10 @@ static enum mr_code read_series(json_t *value, const char *default_series, char 
     } else if (!series) {
         return mr_member_wrong(value, place, "a string", err);
     }
-    if (!is_series(series))
-        return mr_fail(err, MR_EINVAL,
-                       "%s must be 1 to %d of A-Z, 0-9 and \"-\", not \"%.40s\"", place,
-                       SERIES_MAX, series);
-    *out = mr_strdup(series);
-    return MR_OK;
+    enum mr_code code = mr_invoice_check_series(series, place, err);
+    if (code == MR_OK)
+        *out = mr_strdup(series);
+    return code;
 }
 
 enum mr_code mr_invoice_read(json_t *data, const char *default_series, struct mr_invoice *out,

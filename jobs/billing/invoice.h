@@ -34,6 +34,8 @@ struct mr_invoice {
 enum mr_code mr_invoice_read(json_t *data, const char *default_series, struct mr_invoice *out,
                              struct mr_err *err);
 void mr_invoice_fini(struct mr_invoice *invoice);
+/* MR_EINVAL unless text can name a series; place says whose it is ("billing.series"). */
+enum mr_code mr_invoice_check_series(const char *text, const char *place, struct mr_err *err);
 
 /* A number as people write it: "INV-000042". out holds MR_INVOICE_NUMBER bytes. */
 void mr_invoice_number(const char *series, int64_t number, char *out);

@@ -37,7 +37,7 @@ static void close_desk(void *state)
     free(desk);
 }
 
-/* Without a place for the PDF nothing is issued at all. */
+/* Without a place for the PDF nothing is issued at all. A series that is none is the configuration's fault, and no job's. */
 static enum mr_code open_desk(struct mr_host *host, void **out_state, struct mr_err *err)
 {
     json_t *billing = mr_host_config(host, "billing");
@@ -47,6 +47,8 @@ static enum mr_code open_desk(struct mr_host *host, void **out_state, struct mr_
     if (!path)
         return mr_fail(err, MR_EINVAL,
                        "storage.path is not configured: no place for the invoices' PDFs");
+    if (series && mr_invoice_check_series(series, "billing.series", err) != MR_OK)
+        return MR_EINVAL;
     struct desk *desk = mr_zalloc(sizeof(*desk));
     desk->host = host;
     desk->series = series ? series : "INV";

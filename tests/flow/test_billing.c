@@ -545,11 +545,14 @@ static const struct {
 } gaps[] = {
     {"mysql: { socket: /nowhere, database: d, user: u }\n",
      INVOICE("{\"customer\":\"ann\",\"currency\":\"EUR\"," ONE_LINE "}"),
-     "storage.path is not configured: no place for the invoices' PDFs"},
-    {"mysql: { socket: /nowhere, database: d, user: u }\n", CHARGE("{}"),
-     "payment.url is not configured: no provider to charge with"      },
-    {"payment: { url: \"http://127.0.0.1:9\" }\n",          CHARGE("{}"),
-     "payment.key is not configured"                                  },
+     "storage.path is not configured: no place for the invoices' PDFs"                                                                                 },
+    {"mysql: { socket: /nowhere, database: d, user: u }\nstorage: { path: /tmp }\nbilling: { "
+     "series: \"2026/A\" }\n",                                                      INVOICE("{\"customer\":\"ann\",\"currency\":\"EUR\"," ONE_LINE "}"),
+     "billing.series must be 1 to 20 of A-Z, 0-9 and \"-\", not \"2026/A\""},
+    {"mysql: { socket: /nowhere, database: d, user: u }\n",                                                     CHARGE("{}"),
+     "payment.url is not configured: no provider to charge with"                         },
+    {"payment: { url: \"http://127.0.0.1:9\" }\n",                                                     CHARGE("{}"),
+     "payment.key is not configured"         },
 };
 
 START_TEST(what_is_not_configured_is_said_before_anything_is_done)

@@ -540,20 +540,20 @@ START_TEST(what_can_never_be_done_is_dead_with_the_reason)
 END_TEST
 
 /* One row: a configuration that lacks something, the job, and what it says. */
+/* clang-format off */
+#define DATABASE "mysql: { socket: /nowhere, database: d, user: u }\n"
 static const struct {
     const char *yaml, *payload, *reason;
 } gaps[] = {
-    {"mysql: { socket: /nowhere, database: d, user: u }\n",
+    {DATABASE, INVOICE("{\"customer\":\"ann\",\"currency\":\"EUR\"," ONE_LINE "}"),
+     "storage.path is not configured: no place for the invoices' PDFs"},
+    {DATABASE "storage: { path: /tmp }\nbilling: { series: \"2026/A\" }\n",
      INVOICE("{\"customer\":\"ann\",\"currency\":\"EUR\"," ONE_LINE "}"),
-     "storage.path is not configured: no place for the invoices' PDFs"                                                                                 },
-    {"mysql: { socket: /nowhere, database: d, user: u }\nstorage: { path: /tmp }\nbilling: { "
-     "series: \"2026/A\" }\n",                                                      INVOICE("{\"customer\":\"ann\",\"currency\":\"EUR\"," ONE_LINE "}"),
      "billing.series must be 1 to 20 of A-Z, 0-9 and \"-\", not \"2026/A\""},
-    {"mysql: { socket: /nowhere, database: d, user: u }\n",                                                     CHARGE("{}"),
-     "payment.url is not configured: no provider to charge with"                         },
-    {"payment: { url: \"http://127.0.0.1:9\" }\n",                                                     CHARGE("{}"),
-     "payment.key is not configured"         },
+    {DATABASE, CHARGE("{}"), "payment.url is not configured: no provider to charge with"},
+    {"payment: { url: \"http://127.0.0.1:9\" }\n", CHARGE("{}"), "payment.key is not configured"},
 };
+/* clang-format on */
 
 START_TEST(what_is_not_configured_is_said_before_anything_is_done)
 {

@@ -130,7 +130,7 @@ class Evidence:
         self.read_requests()
         self.seen["invoice"].update(uuid for uuid, in stage.sql("SELECT uuid FROM billing_invoices"))
         self.seen["report"].update(uuid for uuid, in stage.sql("SELECT uuid FROM report_runs WHERE state = 'done'"))
-        self.dead = {}
+        self.dead, self.reasons = {}, {}
         self.raw_dead = collections.Counter()
         keys = [f"{PREFIX}queues:{queue}" for queue in QUEUES]
         # Lease names of dead workers stay closed for a day, by a string; only lists hold jobs.
@@ -156,7 +156,8 @@ class Evidence:
                 payload = letters[field[:-len(":meta")]]
                 if record["class"] == "refused":
                     self.raw_dead[payload] += 1
-                self.dead[record["uuid"] or record["id"]] = record["class"]
+                name = record["uuid"] or record["id"]
+                self.dead[name], self.reasons[name] = record["class"], record["reason"]
 
     def outcome(self, job):
         """Where the job is, and how often its effect is to be seen."""

@@ -26,7 +26,7 @@ void mr_delivery_begin(struct mr_delivery *delivery, const struct mr_address *ad
     atomic_store_explicit(&delivery->cancelled, false, memory_order_relaxed);
     delivery->stop = MR_STOP_NONE;
     delivery->cancel_called = delivery->finished = delivery->on_thread = false;
-    delivery->alone = delivery->timed_out = false;
+    delivery->alone = delivery->timed_out = delivery->starting = false;
 }
 
 void mr_delivery_end(struct mr_delivery *delivery)

@@ -53,6 +53,7 @@ struct mr_delivery {
     _Atomic bool cancelled;
     enum mr_stop stop;
     bool cancel_called, finished, on_thread, alone, timed_out;
+    bool starting; /* inside its handler's start */
 };
 
 /* A delivery is what a handler knows as a job. */

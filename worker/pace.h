@@ -12,7 +12,7 @@
 
 /* What has been seen of one queue's jobs; moving averages, 0 while nothing is known. */
 struct mr_pace {
-    uint32_t mean_ns; /* from start to outcome */
+    uint32_t mean_ns; /* for which a job keeps one place */
     uint32_t mean_bytes;
 };
 

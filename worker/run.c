@@ -103,7 +103,9 @@ static void run_on_loop(struct mr_delivery *d)
 {
     mr_run_start_clock(d);
     mr_recorder_place_running(d->runner->recorder, d->place, d);
+    d->starting = true;
     d->handler->start(d->handler_state, mr_delivery_job(d));
+    d->starting = false;
     /* It may be over already; nobody else has got the place meanwhile, see on_finished. */
     if (!d->finished) {
         mr_runner_leave(d);

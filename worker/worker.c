@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum {
-    TURN_US = 2000, /* a turn starts jobs for so long, then settles and listens */
+    TURN_US = 500, /* a turn starts jobs for so long, then settles and listens */
     OVERDUE_MS =
         20, /* a fetched job waits no longer behind those of the queues before its own */
     LEAVE_ANYWAY_MS =

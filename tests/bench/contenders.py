@@ -52,11 +52,17 @@ class Ground(Stage):
         return [(pushed, began) for _, pushed, began in rows]
 
 
+def child_kib(pid):
+    try:
+        return memory_kib(pid, "VmRSS")
+    except (OSError, RuntimeError):
+        return 0  # it has just ended
+
+
 def memory_mib(processes):
-    """The RSS of worker processes together; what several of them share counts in each."""
-    pids = [process.pid for process in processes]
-    pids += [child for pid in pids for child in children(pid)]
-    return sum(memory_kib(pid, "VmRSS") for pid in pids) / 1024
+    """The RSS of worker processes and their children together; what several of them share counts in each."""
+    kib = [memory_kib(process.pid, "VmRSS") + sum(map(child_kib, children(process.pid))) for process in processes]
+    return sum(kib) / 1024
 
 
 class Contender:
@@ -145,7 +151,7 @@ class Millrace(Contender):
 
     name = "millrace"
     about = "no-op and latency at 10 places a process, 50 ms jobs at 1,000 places in one process"
-    jobs = 1_000_000
+    jobs = 500_000
 
     def sleepers(self):
         return 1, 1_000
@@ -174,7 +180,7 @@ class Beanstalkd(Contender):
 
     name = "beanstalkd"
     about = "1.12, no log, workers in C; 10 of them for latency and 50 ms jobs"
-    jobs = 200_000
+    jobs = 100_000
     processes, places = 10, 1
     program = built("tests", "bench", "bench-beanstalkd")
 
@@ -212,7 +218,7 @@ class Sidekiq(Contender):
 
     name = "Sidekiq"
     about = "6.4 on Ruby 3.1, 10 threads in a process"
-    jobs = 30_000
+    jobs = 20_000
     script = os.path.join(THEIRS, "sidekiq.rb")
 
     def missing(self):
@@ -233,7 +239,7 @@ class Laravel(Contender):
 
     name = "Laravel"
     about = "8.83, the worker of queue:work with block_for 5; 10 processes for latency and 50 ms jobs"
-    jobs = 15_000
+    jobs = 8_000
     processes, places = 10, 1
     script = os.path.join(THEIRS, "laravel.php")
 
@@ -254,7 +260,6 @@ class Laravel(Contender):
 class Rq(Contender):
     """One job at a time in each process, ten processes; each job in a fork of its own, as is its default."""
 
-    jobs = 500
     processes, places = 10, 1
     script = os.path.join(THEIRS, "rq_jobs.py")
 
@@ -280,7 +285,7 @@ class BullMq(Contender):
 
     name = "BullMQ"
     about = "6.7 on Node 20, concurrency 100 in a process"
-    jobs = 40_000
+    jobs = 20_000
     processes, places = 1, 100
     script = os.path.join(THEIRS, "bullmq.js")
 
@@ -310,6 +315,6 @@ OTHERS = (
     BullMq(),
     Sidekiq(),
     Laravel(),
-    Rq("RQ", "1.13, a fork a job; 10 processes for latency and 50 ms jobs", 500),
-    Rq("RQ, SimpleWorker", "the same without forks", 6_000, ("--worker-class", "rq.SimpleWorker")),
+    Rq("RQ", "1.13, a fork a job; 10 processes for latency and 50 ms jobs", 300),
+    Rq("RQ, SimpleWorker", "the same without forks", 3_000, ("--worker-class", "rq.SimpleWorker")),
 )

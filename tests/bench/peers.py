@@ -161,6 +161,7 @@ def run():
         print(f"{case}: {CASES[case].__doc__} ...", file=sys.stderr, flush=True)
         bench.others = []
         results.append((case, CASES[case](bench, contenders, overview)))
+        print(table(results[-1:]), file=sys.stderr, flush=True)
         others.append(f"{case} {statistics.median(bench.others):.2f}")
     write(arguments.out, bench, cases, contenders, left_out, overview, results, others)
     return 1 if any(figure.held is False for _, figures in results for figure in figures) else 0

@@ -65,7 +65,7 @@ def drain(bench, contenders, overview):
 
 def latency(bench, contenders, overview):
     """pushed one by one, 5 ms apart, to idle workers: from the producer's call to the job's start"""
-    jobs = WARM + bench.size(1_000, 200)
+    jobs = WARM + bench.size(500, 200)
     rounds = Rounds(bench, contenders, lambda one: [(began - pushed) / 1e6 for pushed, began in one.paced(jobs)[WARM:]])
     found = []
     for title, share in (("p50", 0.50), ("p99", 0.99)):
@@ -84,7 +84,7 @@ def sleep50(bench, contenders, overview):
 
     def measure(one):
         processes, places = one.sleepers()
-        starts, memory = one.drain(int(places / (SLEEP_MS / 1000) * bench.size(4, 1)), processes, SLEEP_MS)
+        starts, memory = one.drain(int(places / (SLEEP_MS / 1000) * bench.size(3, 1)), processes, SLEEP_MS)
         return jobs_s(starts), memory
 
     rounds = Rounds(bench, contenders, measure)

@@ -38,7 +38,8 @@ unsigned mr_pace_ahead(const struct mr_pace *pace, unsigned concurrency)
 {
     if (pace->mean_ns == 0 || pace->mean_ns >= MR_PACE_AHEAD_US * 1000u)
         return 0;
-    return bounded((uint64_t)MR_PACE_AHEAD_US * 1000u * concurrency / pace->mean_ns,
+    unsigned at_once = pace->on_loop ? 1 : concurrency;
+    return bounded((uint64_t)MR_PACE_AHEAD_US * 1000u * at_once / pace->mean_ns,
                    MR_PACE_BATCHES * mr_pace_batch_max(pace));
 }
 

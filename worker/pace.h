@@ -2,6 +2,7 @@
 #ifndef MR_WORKER_PACE_H
 #define MR_WORKER_PACE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define MR_PACE_BATCH 128            /* jobs of one lease, at most */
@@ -12,8 +13,10 @@
 
 /* What has been seen of one queue's jobs; moving averages, 0 while nothing is known. */
 struct mr_pace {
-    uint32_t mean_ns; /* for which a job keeps one place */
+    uint32_t mean_ns; /* from start to outcome */
     uint32_t mean_bytes;
+    bool
+        on_loop; /* the last one ended inside its start: such jobs run one after the other, in however many places */
 };
 
 void mr_pace_ran(struct mr_pace *pace, uint64_t run_ns);

@@ -13,14 +13,6 @@ static void too_late(struct mr_lease *lease)
     lease->source->worker->page.header->late_settles++;
 }
 
-/* What ended inside its start kept the loop, and with it all places; the others run beside each other. */
-static void tell_pace(struct mr_source *source, const struct mr_delivery *delivery)
-{
-    unsigned places = delivery->starting ? source->worker->pool->concurrency : 1;
-
-    mr_pace_ran(&source->pace, delivery->run_us * 1000u * places);
-}
-
 void mr_settle_verdict(struct mr_worker *worker, struct mr_item *item,
                        const struct mr_delivery *delivery, const struct mr_verdict *verdict,
                        const struct mr_outcome *outcome)
@@ -28,7 +20,8 @@ void mr_settle_verdict(struct mr_worker *worker, struct mr_item *item,
     struct mr_lease *lease = item->lease;
     struct mr_source *source = lease->source;
 
-    tell_pace(source, delivery);
+    mr_pace_ran(&source->pace, delivery->run_us * 1000u);
+    source->pace.on_loop = delivery->starting;
     if (verdict->kind == MR_VERDICT_DONE) {
         mr_item_set(item, MR_ITEM_DONE);
         mr_recorder_lease_done(&worker->recorder, source->index, lease->k, mr_item_index(item));

@@ -32,9 +32,17 @@ START_TEST(prefetch_is_what_starts_within_two_milliseconds)
         {1,    8 * 1024 * 1024, 20, 2  },
         {1999, 400,             1,  1  },
     };
-    struct mr_pace pace = {rows[_i].mean_us * 1000, rows[_i].bytes};
+    struct mr_pace pace = {.mean_ns = rows[_i].mean_us * 1000, .mean_bytes = rows[_i].bytes};
 
     ck_assert_uint_eq(mr_pace_ahead(&pace, rows[_i].concurrency), rows[_i].want);
+}
+END_TEST
+
+START_TEST(jobs_that_keep_the_loop_start_one_after_the_other)
+{
+    struct mr_pace pace = {.mean_ns = 100000, .mean_bytes = 400, .on_loop = true};
+
+    ck_assert_uint_eq(mr_pace_ahead(&pace, 1000), 20);
 }
 END_TEST
 
@@ -59,10 +67,11 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {nothing_is_prefetched_while_the_pace_is_unknown, 0},
-        {slow_jobs_are_never_prefetched,                  0},
-        {prefetch_is_what_starts_within_two_milliseconds, 7},
-        {the_mean_follows_what_is_seen,                   0},
+        {nothing_is_prefetched_while_the_pace_is_unknown,   0},
+        {slow_jobs_are_never_prefetched,                    0},
+        {prefetch_is_what_starts_within_two_milliseconds,   7},
+        {jobs_that_keep_the_loop_start_one_after_the_other, 0},
+        {the_mean_follows_what_is_seen,                     0},
     };
 
     return mr_suite_run("pace", tests);

@@ -4,6 +4,7 @@ import argparse
 import datetime
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -150,6 +151,7 @@ def overview_table(cases, contenders, overview):
 
 def run():
     arguments = parse_arguments()
+    signal.signal(signal.SIGTERM, main.leave)
     main.build()
     subprocess.run(["ninja", "-C", stage.BUILD, "bench-peers"], check=True, stdout=subprocess.DEVNULL)
     bench = main.Bench(arguments.quick, arguments.repeats or (2 if arguments.quick else 3), arguments.patience)

@@ -175,7 +175,7 @@ static void write_options(struct sending *s)
 
     curl_easy_setopt(s->easy, CURLOPT_URL, relay->url);
     curl_easy_setopt(s->easy, CURLOPT_USE_SSL, relay->use_ssl);
-    curl_easy_setopt(s->easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2); /* at least */
+    curl_easy_setopt(s->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2); /* at least */
     /* The job's own deadline, where that is sooner, makes it cancelled. */
     curl_easy_setopt(s->easy, CURLOPT_TIMEOUT_MS, relay->timeout_ms);
     curl_easy_setopt(s->easy, CURLOPT_HEADERFUNCTION, on_line);

@@ -86,7 +86,7 @@ static void write_security(CURL *easy, const struct mr_http_wanted *w)
 #endif
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2); /* at least */
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2); /* at least */
     if (w->ca_file)
         curl_easy_setopt(easy, CURLOPT_CAINFO, w->ca_file);
     if (w->username) {
@@ -146,7 +146,7 @@ CURL *mr_http_transfer_new(struct mr_http_call *call, const struct mr_http_addre
     curl_easy_setopt(call->easy, CURLOPT_CURLU, w->url);
     curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, w->headers);
     /* Over HTTP/2 many would share a connection, and its end would say less of each. */
-    curl_easy_setopt(call->easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(call->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     /* The exchange has a deadline of its own; curl shares the time out among several addresses. */
     curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
     write_method(call->easy, w);

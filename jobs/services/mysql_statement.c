@@ -216,12 +216,19 @@ static enum mr_code begin(struct mr_mysql_conn *conn, const char *sql,
     return code != MR_OK ? code : fail(conn, p, fate, err);
 }
 
+/* Newer libraries take the wish to free a result that a statement does not have for an error. */
+static void free_result(struct prepared *p)
+{
+    if (mysql_stmt_field_count(p->stmt) > 0)
+        mysql_stmt_free_result(p->stmt);
+}
+
 /* What a procedure may send behind its result is nobody's. */
 static void read_rest(struct mr_mysql_conn *conn, struct prepared *p)
 {
-    mysql_stmt_free_result(p->stmt);
+    free_result(p);
     while (mysql_more_results(conn->mysql) && mysql_stmt_next_result(p->stmt) == 0)
-        mysql_stmt_free_result(p->stmt);
+        free_result(p);
 }
 
 static void set(uint64_t *out, uint64_t value)

@@ -16,6 +16,7 @@ BUILDS = (
 )
 ALONE = ("style", "fuzz")  # no tests of meson's
 FUZZ = ("fuzz", {"CC": "clang"}, ["-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false"])
+PROGRAMS_A_CORE = 3  # test programs mostly wait
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:strict_string_checks=1:detect_stack_use_after_return=0",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
@@ -95,7 +96,7 @@ def add_results(tally, name, folder):
 
 
 def meson_test(tally, name, folder, suites):
-    command = ["meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", "--num-processes", str(2 * (os.cpu_count() or 1))]
+    command = ["meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", "--num-processes", str(PROGRAMS_A_CORE * (os.cpu_count() or 1))]
     for suite in suites:
         command += ["--suite", suite]
     done = run(command, env={**os.environ, **SANITIZERS})

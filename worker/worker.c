@@ -18,11 +18,8 @@
 #include <unistd.h>
 
 enum {
-    TURN_US = 500, /* a turn starts jobs for so long, then settles and listens */
-    OVERDUE_MS =
-        20, /* a fetched job waits no longer behind those of the queues before its own */
-    LEAVE_ANYWAY_MS =
-        5000, /* after grace: what is not answered then is the reaper's, who has the page */
+    TURN_US = 500,   /* a turn starts jobs for so long, then settles and listens */
+    OVERDUE_MS = 20, /* a fetched job waits no longer for those of queues before its own */
 };
 
 /* ---- small questions ---- */

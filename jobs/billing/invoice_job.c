@@ -10,10 +10,9 @@
 #include "jobs/billing/trouble.h"
 #include "proto/base/mem.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
-enum { DEBUG = 3, LEFT_AGE_MS = 3600 * 1000 };
+enum { DEBUG = 3 };
 
 /* Module state; strings are borrowed from the configuration. */
 struct desk {
@@ -21,7 +20,6 @@ struct desk {
     struct mr_mysql *mysql;
     struct mr_paper paper;
     const char *series;
-    atomic_flag swept;
 };
 
 static const char *text_of(json_t *config, const char *name)
@@ -144,9 +142,6 @@ static struct mr_outcome run(void *state, struct mr_job *job)
     json_t *data = mr_job_data(job, &err);
     if (!data || mr_invoice_read(data, desk->series, &invoice, &err) != MR_OK)
         return mr_outcome_fail("%s", err.text);
-    /* Once a process, on a thread: what killed ones have left half-drawn. */
-    if (!atomic_flag_test_and_set(&desk->swept))
-        mr_storage_sweep(desk->paper.storage, LEFT_AGE_MS);
     struct mr_outcome outcome = issue(desk, job, &invoice);
     mr_invoice_fini(&invoice);
     return outcome;

@@ -12,12 +12,11 @@
 #include "worker/handler.h"
 
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { UUID_MAX = 64, AWAY_MIN_MS = 2000, AWAY_SPREAD_MS = 3000, LEFT_AGE_MS = 3600 * 1000 };
+enum { UUID_MAX = 64, AWAY_MIN_MS = 2000, AWAY_SPREAD_MS = 3000 };
 
 /* Module state: where reports come from and where they go. */
 struct reports {
@@ -25,7 +24,6 @@ struct reports {
     struct mr_mysql *mysql;
     struct mr_storage *storage;
     uint64_t max_rows, max_bytes;
-    atomic_flag swept; /* what killed processes left has been removed */
 };
 
 /* One report on its way, on a thread of its own. */
@@ -66,7 +64,6 @@ static enum mr_code open_reports(struct mr_host *host, void **out_state, struct 
     reports->max_rows = (uint64_t)json_integer_value(json_object_get(config, "max_rows"));
     reports->max_bytes =
         (uint64_t)json_integer_value(json_object_get(config, "max_size_bytes"));
-    atomic_flag_clear(&reports->swept);
     enum mr_code code = mr_storage_open(json_string_value(json_object_get(storage, "path")),
                                         &reports->storage, err);
     if (code == MR_OK)
@@ -262,8 +259,6 @@ static struct mr_outcome run(void *state, struct mr_job *job)
     struct attempt a = {.reports = state, .job = job, .from_ms = mr_clock_ms()};
     struct mr_err err = {0};
 
-    if (!atomic_flag_test_and_set(&a.reports->swept))
-        mr_storage_sweep(a.reports->storage, LEFT_AGE_MS);
     enum mr_code code = generate(&a, &err);
     struct mr_outcome outcome = judge(&a, code, &err);
     bool failed = outcome.kind == MR_OUTCOME_FAIL || outcome.kind == MR_OUTCOME_RETRY;

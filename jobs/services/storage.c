@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +17,10 @@
 #include <unistd.h>
 
 enum {
-    KEY_MAX = 200,        /* so that a half-written file's name stays below NAME_MAX */
-    BUFFER_BYTES = 65536, /* one write(2) */
-    DICE_BYTES = 8,       /* in the name of a half-written file, as hexadecimal digits */
+    KEY_MAX = 200,         /* so that a half-written file's name stays below NAME_MAX */
+    BUFFER_BYTES = 65536,  /* one write(2) */
+    DICE_BYTES = 8,        /* in the name of a half-written file, as hexadecimal digits */
+    LEFT_AGE_MS = 3600000, /* so old, a half-written file is a killed process' */
     FOLDER_OPEN = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
 };
 
@@ -27,6 +29,7 @@ enum {
 struct mr_storage {
     char *path; /* for messages */
     int root;
+    atomic_flag swept;
 };
 
 /* Its name while it is written is .NAME.<dice>.part, beside where it will be. */
@@ -151,6 +154,7 @@ enum mr_code mr_storage_open(const char *path, struct mr_storage **out, struct m
     struct mr_storage *storage = mr_zalloc(sizeof(*storage));
     storage->path = mr_strdup(path);
     storage->root = root;
+    atomic_flag_clear(&storage->swept);
     *out = storage;
     return MR_OK;
 }
@@ -184,6 +188,8 @@ enum mr_code mr_storage_create(struct mr_storage *storage, const char *key,
 
     if (code != MR_OK)
         return code;
+    if (!atomic_flag_test_and_set(&storage->swept))
+        mr_storage_sweep(storage, LEFT_AGE_MS);
     struct mr_storage_file *file = mr_zalloc(sizeof(*file));
     file->storage = storage;
     file->fd = -1;

@@ -19,6 +19,7 @@ void mr_storage_close(struct mr_storage *storage);
 /*
  * Begins the file of key ("invoices/INV/000001.pdf"): names of [A-Za-z0-9_.-], none of them beginning with a dot, parted by slashes, at most 200 bytes in all; else
  * MR_EINVAL. Folders are made; no symbolic link is followed below path. Nothing is seen under key before mr_storage_keep.
+ * The first file also sweeps what killed processes left an hour ago: so begin it on a thread.
  */
 enum mr_code mr_storage_create(struct mr_storage *storage, const char *key,
                                struct mr_storage_file **out, struct mr_err *err);

@@ -7,6 +7,7 @@
 #include "proto/store.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define PROCESSES_MAX 10000
 #define TTL_MAX_S (365.0 * 24 * 3600)
@@ -174,6 +175,51 @@ void mr_control_resume(struct mr_request *request)
                                         on_resumed, request);
     if (code != MR_OK)
         answer_paused(request, code, false);
+}
+
+/* ---- cancel ---- */
+
+/* The page keeps no more of a uuid than fits; the worker compares all of it. */
+static bool runs(const struct mr_child *child, const char *uuid)
+{
+    const struct mr_page *page = &child->page;
+
+    for (uint32_t i = 0; page->header && i < page->shape.n_places; i++) {
+        const struct mr_page_place *place = &page->places[i];
+
+        if (place->state != MR_PLACE_FREE &&
+            strncmp(place->uuid, uuid, sizeof(place->uuid) - 1) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* How many workers of the pool were told. */
+static unsigned cancel_in(struct mr_pool *pool, const char *uuid)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < pool->n_slots; i++) {
+        const struct mr_child *child = mr_slot_child(pool->slots[i]);
+
+        if (child && runs(child, uuid))
+            n += mr_slot_cancel(pool->slots[i], uuid);
+    }
+    return n;
+}
+
+void mr_control_cancel(struct mr_request *request)
+{
+    struct mr_dispatcher *dispatcher = mr_request_dispatcher(request);
+    const char *uuid = mr_request_param(request, 0);
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < dispatcher->n_pools; i++)
+        n += cancel_in(dispatcher->pools[i], uuid);
+    if (n == 0)
+        mr_request_problem(request, 404, "no job '%s' runs on this host", uuid);
+    else
+        mr_request_json(request, 202, json_pack("{s:s}", "cancelling", uuid));
 }
 
 /* ---- the dispatcher as a whole ---- */

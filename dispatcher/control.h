@@ -1,4 +1,4 @@
-/* The routes by which an operator changes things: scale, pause, resume, drain, restart, reload. */
+/* The routes by which an operator changes things: scale, pause, resume, cancel, drain, restart, reload. */
 #ifndef MR_DISPATCHER_CONTROL_H
 #define MR_DISPATCHER_CONTROL_H
 
@@ -8,6 +8,7 @@ struct mr_request;
 void mr_control_scale(struct mr_request *request);
 void mr_control_pause(struct mr_request *request);
 void mr_control_resume(struct mr_request *request);
+void mr_control_cancel(struct mr_request *request);
 void mr_control_drain(struct mr_request *request);
 void mr_control_restart(struct mr_request *request);
 void mr_control_reload(struct mr_request *request);

@@ -115,6 +115,16 @@ static void queues(struct mr_request *request)
     draw(request, show_queues);
 }
 
+/* Of this host alone, and nothing that Redis would have to be asked for. */
+static void jobs(struct mr_request *request)
+{
+    struct mr_snapshot snapshot;
+
+    mr_snapshot_take(mr_request_dispatcher(request), &snapshot);
+    mr_request_json(request, 200, mr_views_jobs(&snapshot));
+    mr_snapshot_fini(&snapshot);
+}
+
 /* ---- all of them ---- */
 
 static void (*const handlers[MR_API_CALLS])(struct mr_request *request) = {
@@ -124,6 +134,7 @@ static void (*const handlers[MR_API_CALLS])(struct mr_request *request) = {
     [MR_API_STATUS] = status,
     [MR_API_POOLS] = pools,
     [MR_API_QUEUES] = queues,
+    [MR_API_JOBS] = jobs,
     [MR_API_CONFIG] = config,
     [MR_API_SCALE] = mr_control_scale,
     [MR_API_PAUSE] = mr_control_pause,
@@ -133,6 +144,7 @@ static void (*const handlers[MR_API_CALLS])(struct mr_request *request) = {
     [MR_API_DEAD_SHOW] = mr_dead_show,
     [MR_API_DEAD_RETRY] = mr_dead_retry,
     [MR_API_DEAD_DROP] = mr_dead_drop,
+    [MR_API_CANCEL] = mr_control_cancel,
     [MR_API_DRAIN] = mr_control_drain,
     [MR_API_RESTART] = mr_control_restart,
     [MR_API_RELOAD] = mr_control_reload,

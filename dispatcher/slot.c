@@ -501,6 +501,11 @@ void mr_slot_retire(struct mr_slot *slot)
     handle(slot, DRAIN);
 }
 
+bool mr_slot_cancel(struct mr_slot *slot, const char *uuid)
+{
+    return slot->process && mr_spawn_cancel(slot->process, uuid);
+}
+
 void mr_slot_hurry(struct mr_slot *slot)
 {
     if (slot->state != MR_SLOT_DRAINING || !is_running(slot))

@@ -37,6 +37,8 @@ void mr_slot_start(struct mr_slot *slot); /* an empty slot gets a worker; others
 /* Its worker is asked to stop, and none follows. A slot that is retiring and empty may be freed. */
 void mr_slot_retire(struct mr_slot *slot);
 bool mr_slot_is_retiring(const struct mr_slot *slot);
+/* Its worker is told to cancel the job of this uuid; false when that could not be said. */
+bool mr_slot_cancel(struct mr_slot *slot, const char *uuid);
 /* Somebody pressed twice: what still runs is killed in a second. */
 void mr_slot_hurry(struct mr_slot *slot);
 /* Once a second: a worker whose loop has stood still for a lease, as seen by us without a gap (late: there was one), is killed. */

@@ -23,7 +23,7 @@ struct mr_snapshot_job {
     char uuid[40], job[MR_PAGE_NAME + 1], queue[105];
     enum mr_place_state state;
     uint32_t attempt, progress_pct;
-    uint64_t running_ms;
+    uint64_t running_ms, progress_count;
     bool timed_out; /* its deadline has passed */
 };
 

@@ -40,6 +40,7 @@ static void read_job(const struct mr_page *page, const struct mr_page_place *pla
         read_text(out->queue, sizeof(out->queue), page->queue_names[queue],
                   sizeof(page->queue_names[queue]), mr_str_is_queue_name);
     out->progress_pct = place->progress_pct <= 100 ? place->progress_pct : 100;
+    out->progress_count = place->progress_count;
     out->running_ms = place->started_at_ms <= now_ms ? now_ms - place->started_at_ms : 0;
     out->timed_out = place->timed_out != 0;
 }

@@ -206,6 +206,19 @@ void mr_spawn_ask_to_stop(struct mr_spawn *spawn)
     uv_process_kill(&spawn->handle, SIGTERM);
 }
 
+bool mr_spawn_cancel(struct mr_spawn *spawn, const char *uuid)
+{
+    char word[204];
+    int len = snprintf(word, sizeof(word), "c%s\n", uuid);
+    uv_buf_t buf = uv_buf_init(word, (unsigned)len);
+
+    for (const char *at = uuid; *at; at++)
+        if ((unsigned char)*at < ' ')
+            return false;
+    return (size_t)len < sizeof(word) &&
+           uv_try_write((uv_stream_t *)&spawn->pulse, &buf, 1) == len;
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     struct mr_spawn *spawn = handle->data;

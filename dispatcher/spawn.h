@@ -36,6 +36,8 @@ enum mr_code mr_spawn_start(uv_loop_t *loop, const struct mr_spawn_plan *spawn,
 pid_t mr_spawn_pid(const struct mr_spawn *process);
 /* Asks it to stop: 'q' on the pulse and SIGTERM, to the worker alone: what it started is its own to stop. */
 void mr_spawn_ask_to_stop(struct mr_spawn *process);
+/* 'c', uuid, newline on the pulse. False when the uuid has no place there (over 200 bytes, a control byte) or the pulse is full. */
+bool mr_spawn_cancel(struct mr_spawn *process, const char *uuid);
 /* No event comes any more; freed when its handles have closed. A process that still runs is left to itself. NULL is accepted. */
 void mr_spawn_free(struct mr_spawn *process);
 

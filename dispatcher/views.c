@@ -44,12 +44,12 @@ static const char *place_state_name(enum mr_place_state state)
 
 static json_t *view_job(const struct mr_snapshot_job *job)
 {
-    return json_pack("{s:o, s:o, s:o, s:s, s:I, s:f, s:I, s:b}", "uuid",
+    return json_pack("{s:o, s:o, s:o, s:s, s:I, s:f, s:I, s:I, s:b}", "uuid",
                      text_or_null(job->uuid), "job", text_or_null(job->job), "queue",
                      text_or_null(job->queue), "state", place_state_name(job->state), "attempt",
                      (json_int_t)job->attempt, "running_s", seconds(job->running_ms),
-                     "progress_pct", (json_int_t)job->progress_pct, "timed_out",
-                     (int)job->timed_out);
+                     "progress_pct", (json_int_t)job->progress_pct, "progress_count",
+                     (json_int_t)job->progress_count, "timed_out", (int)job->timed_out);
 }
 
 static json_t *view_worker(const struct mr_snapshot_worker *worker)
@@ -142,6 +142,25 @@ json_t *mr_views_pools(const struct mr_snapshot *snapshot)
     json_t *list = mr_views_list(items, NULL);
     json_object_set_new(list, "orphans", view_workers(snapshot, NULL));
     return list;
+}
+
+json_t *mr_views_jobs(const struct mr_snapshot *snapshot)
+{
+    json_t *items = json_array();
+
+    for (unsigned i = 0; i < snapshot->n_workers; i++) {
+        const struct mr_snapshot_worker *worker = &snapshot->workers[i];
+
+        for (unsigned j = 0; j < worker->n_jobs; j++) {
+            json_t *job = view_job(&worker->jobs[j]);
+
+            json_object_set_new(job, "pool", json_string(worker->pool));
+            json_object_set_new(job, "worker", json_string(worker->worker));
+            json_object_set_new(job, "pid", json_integer(worker->pid));
+            json_array_append_new(items, job);
+        }
+    }
+    return mr_views_list(items, NULL);
 }
 
 /* ---- queues ---- */

@@ -9,6 +9,8 @@
 /* Each gives a new reference. */
 json_t *mr_views_status(const struct mr_snapshot *snapshot);
 json_t *mr_views_pools(const struct mr_snapshot *snapshot); /* with workers and running jobs */
+json_t *
+mr_views_jobs(const struct mr_snapshot *snapshot); /* one list, with pool, worker, pid */
 json_t *mr_views_queues(const struct mr_snapshot *snapshot);
 
 /* {"items": items, "next": next or null}; takes items. */

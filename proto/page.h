@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define MR_PAGE_MAGIC 0x6d696c6c72616365ull /* "millrace" */
-#define MR_PAGE_VERSION 2u
+#define MR_PAGE_VERSION 3u
 #define MR_PAGE_JOBS 64    /* job names counted apart; row 0 is "other" */
 #define MR_PAGE_VERDICTS 4 /* done, retry, release, dead: the order of mr_page_verdict */
 #define MR_PAGE_RING 256
@@ -54,6 +54,7 @@ struct mr_page_place {
         timed_out; /* its deadline has passed: a death now is the deadline's, not a crash */
     uint64_t started_at_ms;  /* monotonic */
     uint64_t deadline_at_ms; /* monotonic; 0 none */
+    _Atomic uint64_t progress_count;
     _Atomic uint32_t progress_pct;
     uint32_t job; /* row of job_names */
     char uuid[40];

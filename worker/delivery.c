@@ -1,6 +1,7 @@
 #include "worker/delivery.h"
 
 #include "proto/base/mem.h"
+#include "worker/follow.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -19,6 +20,8 @@ void mr_delivery_begin(struct mr_delivery *delivery, const struct mr_address *ad
     delivery->own = NULL;
     delivery->uuid = delivery->traceparent = NULL;
     delivery->data = NULL;
+    delivery->follows = NULL;
+    delivery->n_follows = 0;
     delivery->started_us = 0;
     delivery->deadline_at_ms = UINT64_MAX;
     delivery->heap_slot = 0;
@@ -34,9 +37,11 @@ void mr_delivery_end(struct mr_delivery *delivery)
     free(delivery->uuid);
     free(delivery->traceparent);
     json_decref(delivery->data);
+    mr_follow_free(delivery->follows);
     mr_envelope_fini(&delivery->envelope);
     delivery->uuid = delivery->traceparent = NULL;
     delivery->data = NULL;
+    delivery->follows = NULL;
     delivery->finished = true;
 }
 

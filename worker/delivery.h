@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct mr_follow;
 struct mr_handler;
 struct mr_job;
 struct mr_runner;
@@ -38,11 +39,13 @@ struct mr_delivery {
     unsigned place;
     const struct mr_handler *handler;
     void *handler_state;
-    const char *job_name;     /* NUL-ended, the registry's; NULL when nobody serves the job */
-    unsigned job_row;         /* of the page */
-    void *own;                /* mr_job_set */
-    char *uuid, *traceparent; /* NUL-ended, made on first use */
-    json_t *data;             /* likewise */
+    const char *job_name;      /* NUL-ended, the registry's; NULL when nobody serves the job */
+    unsigned job_row;          /* of the page */
+    void *own;                 /* mr_job_set */
+    char *uuid, *traceparent;  /* NUL-ended, made on first use */
+    json_t *data;              /* likewise */
+    struct mr_follow *follows; /* jobs to push when it is done, the newest first */
+    unsigned n_follows;
     uint64_t started_us;
     uint64_t run_us;         /* known when it ended; 0 if it never ran */
     uint64_t deadline_at_ms; /* monotonic; UINT64_MAX: none */

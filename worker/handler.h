@@ -86,8 +86,9 @@ const char *mr_job_traceparent(const struct mr_job *job); /* "" when none */
 struct mr_host *mr_job_host(struct mr_job *job);
 void mr_job_set(struct mr_job *job, void *own); /* a pointer the handler keeps with the job */
 void *mr_job_get(const struct mr_job *job);
-void mr_job_progress(struct mr_job *job,
-                     unsigned pct); /* 0..100, for the live view. Any thread */
+/* For the live view: how far it is, 0..100; how many of its own units (rows, mails) it has done. Any thread. */
+void mr_job_progress(struct mr_job *job, unsigned pct);
+void mr_job_progress_count(struct mr_job *job, uint64_t done);
 /* One line of the log with the job's name and uuid; level as mr_host_log. */
 void mr_job_log(struct mr_job *job, int level, const char *event, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -98,6 +99,27 @@ void mr_job_log(struct mr_job *job, int level, const char *event, const char *fo
  */
 void mr_job_enter(struct mr_job *job);
 void mr_job_leave(struct mr_job *job);
+/*
+ * A job of the handler's own. Members that are 0 are not said: then the rules of the pool hold that serves it.
+ */
+struct mr_push {
+    const char *queue; /* NULL: the queue this job came from */
+    const char *job;   /* "email.send" */
+    json_t *data;      /* borrowed for the call; NULL: null */
+    const char *
+        name; /* "mail": its uuid is this job's uuid, a dot and the name, so that a repeat of this job pushes the same */
+    const char *
+        uuid; /* instead of name: [A-Za-z0-9_.-]{1,100}; without either, or where this job has no uuid, a new one is made */
+    uint64_t delay_ms; /* from now */
+    int64_t tries, timeout_s;
+};
+/*
+ * Puts a job on a queue when, and only when, this job's outcome is done: before this job itself is settled. It may be
+ * put there twice under the same uuid (after a crash or a lost connection), but never lost; with any other outcome
+ * it is forgotten. Composed at once, so MR_EINVAL (a bad name, data over the limits, more than 1,000 of them) is
+ * known before the job ends. On the thread that works for the job, before it finishes.
+ */
+enum mr_code mr_job_push(struct mr_job *job, const struct mr_push *push, struct mr_err *err);
 bool mr_job_cancelled(const struct mr_job *job); /* run handlers: time to stop. Any thread */
 /* start handlers: the answer; takes the outcome. On the loop's thread, exactly once; may be called inside start. */
 void mr_job_finish(struct mr_job *job, struct mr_outcome outcome);

@@ -3,6 +3,7 @@
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
 #include "worker/delivery.h"
+#include "worker/follow.h"
 #include "worker/handler.h"
 #include "worker/run.h"
 
@@ -218,6 +219,22 @@ void mr_job_progress(struct mr_job *job, unsigned pct)
 
     atomic_store_explicit(&host_of(d)->page->places[d->place].progress_pct,
                           pct < 100 ? pct : 100, memory_order_relaxed);
+}
+
+void mr_job_progress_count(struct mr_job *job, uint64_t done)
+{
+    struct mr_delivery *d = mr_delivery_of(job);
+
+    atomic_store_explicit(&host_of(d)->page->places[d->place].progress_count, done,
+                          memory_order_relaxed);
+}
+
+enum mr_code mr_job_push(struct mr_job *job, const struct mr_push *push, struct mr_err *err)
+{
+    struct mr_delivery *d = mr_delivery_of(job);
+    const struct mr_config *config = host_of(d)->config;
+
+    return mr_follow_add(d, push, config->redis.prefix, &config->limits, err);
 }
 
 void mr_job_log(struct mr_job *job, int level, const char *event, const char *format, ...)

@@ -177,6 +177,8 @@ void mr_item_set(struct mr_item *item, enum mr_item_state state)
         lease->source->n_fetched--;
     else if (!waits(item->state) && waits(state))
         lease->source->n_fetched++;
+    if (item->state == MR_ITEM_SCRIPT && !item->settled)
+        lease->n_unsettled_scripts--;
     lease->count[item->state]--;
     lease->count[state]++;
     item->state = (uint8_t)state;

@@ -3,6 +3,7 @@
 #include "proto/base/log.h"
 #include "proto/replies.h"
 #include "worker/fetch.h"
+#include "worker/follow.h"
 #include "worker/settlement.h"
 #include "worker/worker.h"
 
@@ -14,7 +15,7 @@ static void too_late(struct mr_lease *lease)
 }
 
 void mr_settle_verdict(struct mr_worker *worker, struct mr_item *item,
-                       const struct mr_delivery *delivery, const struct mr_verdict *verdict,
+                       struct mr_delivery *delivery, const struct mr_verdict *verdict,
                        const struct mr_outcome *outcome)
 {
     struct mr_lease *lease = item->lease;
@@ -22,7 +23,7 @@ void mr_settle_verdict(struct mr_worker *worker, struct mr_item *item,
 
     mr_pace_ran(&source->pace, delivery->run_us * 1000u);
     source->pace.on_loop = delivery->starting;
-    if (verdict->kind == MR_VERDICT_DONE) {
+    if (verdict->kind == MR_VERDICT_DONE && !delivery->follows) {
         mr_item_set(item, MR_ITEM_DONE);
         mr_recorder_lease_done(&worker->recorder, source->index, lease->k, mr_item_index(item));
     } else {
@@ -291,7 +292,9 @@ static void settle_places(struct mr_lease *lease, const char *key)
 
         if (item->sent || item->settled)
             continue;
-        if (item->state == MR_ITEM_SCRIPT)
+        if (item->state == MR_ITEM_SCRIPT && item->settlement->kind == MR_SETTLE_PUSH)
+            mr_follow_send(item);
+        else if (item->state == MR_ITEM_SCRIPT)
             send_script(item, key);
         else if (item->state == MR_ITEM_DONE && !hold)
             send_clear(item, key);

@@ -13,7 +13,7 @@ struct mr_worker;
 
 /* A delivery of item ended with this verdict. Its bytes are rewritten here, while the envelope is at hand. */
 void mr_settle_verdict(struct mr_worker *worker, struct mr_item *item,
-                       const struct mr_delivery *delivery, const struct mr_verdict *verdict,
+                       struct mr_delivery *delivery, const struct mr_verdict *verdict,
                        const struct mr_outcome *outcome);
 /* The end of the turn: sends what can be sent of every lease that was touched. */
 void mr_settle_flush(struct mr_worker *worker);

@@ -3,6 +3,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 #include "proto/letter.h"
+#include "worker/follow.h"
 #include "worker/worker.h"
 
 #include <stdlib.h>
@@ -59,7 +60,7 @@ static void write_letter(struct mr_worker *worker, const struct mr_source *sourc
 }
 
 struct mr_settlement *mr_settlement_of(struct mr_worker *worker, const struct mr_source *source,
-                                       const struct mr_delivery *delivery,
+                                       struct mr_delivery *delivery,
                                        const struct mr_verdict *verdict,
                                        const struct mr_outcome *outcome)
 {
@@ -75,8 +76,11 @@ struct mr_settlement *mr_settlement_of(struct mr_worker *worker, const struct mr
         settlement->kind = MR_SETTLE_RELEASE;
         mr_buf_add(&settlement->bytes, delivery->envelope.raw.at, delivery->envelope.raw.len);
         break;
-    case MR_VERDICT_DELAY:
     case MR_VERDICT_DONE:
+        settlement->kind = MR_SETTLE_PUSH;
+        settlement->follows = mr_follow_take(delivery);
+        break;
+    case MR_VERDICT_DELAY:
         settlement->kind = MR_SETTLE_RETRY;
         settlement->due_s = (double)(now_ms + verdict->delay_ms) / 1000.0;
         rewrite(delivery, verdict, outcome, now_ms, &settlement->bytes);
@@ -90,6 +94,7 @@ void mr_settlement_free(struct mr_settlement *settlement)
     if (!settlement)
         return;
     mr_buf_fini(&settlement->bytes);
+    mr_follow_free(settlement->follows);
     free(settlement->id);
     free(settlement);
 }

@@ -3,6 +3,7 @@
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
 #include "worker/fetch.h"
+#include "worker/follow.h"
 #include "worker/settle.h"
 #include "worker/standing.h"
 #include "worker/wake.h"
@@ -94,6 +95,14 @@ static void place_is_gone(struct mr_item *item)
     }
 }
 
+/* The place is as it was before our verdict, perhaps because Redis went back in time: what may be missing is said again. */
+static void say_again(struct mr_item *item)
+{
+    if (item->settled && item->payload.len > 0)
+        mr_item_settled(item, false);
+    mr_follow_again(item);
+}
+
 static void compare_places(struct mr_lease *lease, const redisReply *list)
 {
     for (unsigned i = 0; i < list->elements; i++) {
@@ -102,9 +111,8 @@ static void compare_places(struct mr_lease *lease, const redisReply *list)
         item->sent = false;
         if (list->element[i]->len == 0)
             place_is_gone(item);
-        else if (item->settled && item->payload.len > 0)
-            mr_item_settled(
-                item, false); /* Redis went back in time: the same verdict is said again */
+        else
+            say_again(item);
     }
     mr_lease_pass_over(lease);
     lease->back_sent = false;

@@ -5,6 +5,7 @@
 #include "worker/handler.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <uv.h>
@@ -143,6 +144,51 @@ static void start_block(void *state, struct mr_job *job)
     mr_job_finish(job, mr_outcome_done());
 }
 
+/* ---- debug.push {count, queue (one, or several in turn), job, data, name, delay_ms, reason}: pushes jobs; with a reason it fails after all ---- */
+
+static const char *queue_in_turn(const json_t *data, int64_t i)
+{
+    const json_t *queue = json_object_get(data, "queue");
+    size_t n = json_array_size(queue);
+
+    return json_string_value(n > 0 ? json_array_get(queue, (size_t)i % n) : queue);
+}
+
+static enum mr_code push_one(struct mr_job *job, int64_t i, struct mr_err *err)
+{
+    const json_t *data = mr_job_data(job, NULL);
+    const char *name = json_string_value(json_object_get(data, "name"));
+    int64_t delay_ms = number(job, "delay_ms", 0);
+    char numbered[64];
+
+    snprintf(numbered, sizeof(numbered), "%.40s%lld", name ? name : "", (long long)i);
+    struct mr_push push = {
+        .queue = queue_in_turn(data, i),
+        .job = json_string_value(json_object_get(data, "job")),
+        .data = json_object_get(data, "data"),
+        .name = name ? numbered : NULL,
+        .delay_ms = delay_ms > 0 ? (uint64_t)delay_ms : 0,
+    };
+    return mr_job_push(job, &push, err);
+}
+
+static void start_push(void *state, struct mr_job *job)
+{
+    const char *reason = json_string_value(json_object_get(mr_job_data(job, NULL), "reason"));
+    enum mr_code code = MR_OK;
+    struct mr_err err;
+
+    (void)state;
+    for (int64_t i = 0; code == MR_OK && i < number(job, "count", 1); i++)
+        code = push_one(job, i, &err);
+    if (code != MR_OK)
+        mr_job_finish(job, mr_outcome_fail("%s", err.text));
+    else if (reason)
+        mr_job_finish(job, mr_outcome_fail("%s", reason));
+    else
+        mr_job_finish(job, mr_outcome_done());
+}
+
 #define DEBUG_JOB .abi = MR_HANDLER_ABI, .size = sizeof(struct mr_handler)
 
 static const struct mr_handler noop = {DEBUG_JOB, .name = "debug.noop", .start = start_noop};
@@ -154,6 +200,7 @@ static const struct mr_handler hang = {DEBUG_JOB, .name = "debug.hang", .start =
 static const struct mr_handler burns = {DEBUG_JOB, .name = "debug.burn", .run = run_burn};
 static const struct mr_handler blocks = {DEBUG_JOB, .name = "debug.block",
                                          .start = start_block};
+static const struct mr_handler pushes = {DEBUG_JOB, .name = "debug.push", .start = start_push};
 
-const struct mr_handler *const mr_handlers[] = {&noop, &sleeps, &fail,   &crash,
-                                                &hang, &burns,  &blocks, NULL};
+const struct mr_handler *const mr_handlers[] = {&noop,  &sleeps, &fail,   &crash, &hang,
+                                                &burns, &blocks, &pushes, NULL};

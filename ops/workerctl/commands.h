@@ -18,10 +18,10 @@ extern const struct mr_command mr_commands[];
 extern const unsigned mr_n_commands;
 
 /* fleet.c */
-mr_command_fn mr_command_status, mr_command_pools, mr_command_queues;
+mr_command_fn mr_command_status, mr_command_pools, mr_command_queues, mr_command_jobs;
 /* steer.c */
-mr_command_fn mr_command_scale, mr_command_pause, mr_command_resume, mr_command_drain,
-    mr_command_restart, mr_command_reload;
+mr_command_fn mr_command_scale, mr_command_pause, mr_command_resume, mr_command_cancel,
+    mr_command_drain, mr_command_restart, mr_command_reload;
 /* push.c */
 mr_command_fn mr_command_push;
 /* letters.c */

@@ -255,22 +255,49 @@ static void add_worker(struct mr_table *table, const char *pool, const json_t *w
     free(brief);
 }
 
+/* "40 % 1200", in 48 bytes: what the job says of itself, "-" where it says nothing. */
+static const char *progress(const json_t *job, char *out)
+{
+    long long pct = number(job, "progress_pct"), done = number(job, "progress_count");
+
+    if (pct > 0 && done > 0)
+        snprintf(out, 48, "%lld %% %lld", pct, done);
+    else if (pct > 0)
+        snprintf(out, 48, "%lld %%", pct);
+    else if (done > 0)
+        snprintf(out, 48, "%lld", done);
+    else
+        snprintf(out, 48, "-");
+    return out;
+}
+
+static struct mr_table *new_job_table(void)
+{
+    static const char *const titles[] = {"UUID",     "JOB",  "QUEUE",     ">ATTEMPT",
+                                         ">RUNNING", ">PID", ">PROGRESS", "STATE"};
+
+    return mr_table_new(titles, MR_COUNT(titles));
+}
+
+/* pid_of: what knows the process' pid, the job itself or its worker. */
+static void add_job(struct mr_table *table, const json_t *job, const json_t *pid_of)
+{
+    char running[32], attempt[24], pid[24], done[48];
+
+    mr_render_span(json_number_value(json_object_get(job, "running_s")), running);
+    mr_table_add(table, (const char *const[]){
+                            text(job, "uuid"), text(job, "job"), text(job, "queue"),
+                            count(job, "attempt", attempt), running, count(pid_of, "pid", pid),
+                            progress(job, done),
+                            yes(job, "timed_out") ? "past its deadline" : text(job, "state")});
+}
+
 static void add_jobs(struct mr_table *table, const json_t *worker)
 {
     size_t i;
     json_t *job;
 
-    json_array_foreach(json_object_get(worker, "jobs"), i, job)
-    {
-        char running[32], attempt[24], pid[24];
-
-        mr_render_span(json_number_value(json_object_get(job, "running_s")), running);
-        mr_table_add(table,
-                     (const char *const[]){
-                         text(job, "uuid"), text(job, "job"), text(job, "queue"),
-                         count(job, "attempt", attempt), running, count(worker, "pid", pid),
-                         yes(job, "timed_out") ? "past its deadline" : text(job, "state")});
-    }
+    json_array_foreach(json_object_get(worker, "jobs"), i, job) add_job(table, job, worker);
 }
 
 static void each_worker(const json_t *workers, const char *pool, struct mr_table *table,
@@ -290,10 +317,8 @@ static void print_pools(const json_t *list)
 {
     static const char *const worker_titles[] = {"POOL", "WORKER", ">PID",      "STATE",
                                                 ">FOR", ">BUSY",  ">FINISHED", "REMARK"};
-    static const char *const job_titles[] = {"UUID",     "JOB",  "QUEUE", ">ATTEMPT",
-                                             ">RUNNING", ">PID", "STATE"};
     struct mr_table *workers = mr_table_new(worker_titles, MR_COUNT(worker_titles));
-    struct mr_table *jobs = mr_table_new(job_titles, MR_COUNT(job_titles));
+    struct mr_table *jobs = new_job_table();
     size_t i;
     json_t *pool;
 
@@ -317,4 +342,23 @@ int mr_command_pools(struct mr_session *session, int argc, char **argv)
     (void)argc;
     (void)argv;
     return show(session, MR_API_POOLS, print_pools);
+}
+
+/* ---- what runs ---- */
+
+static void print_jobs(const json_t *list)
+{
+    struct mr_table *table = new_job_table();
+    size_t i;
+    json_t *job;
+
+    json_array_foreach(json_object_get(list, "items"), i, job) add_job(table, job, job);
+    say_table(table);
+}
+
+int mr_command_jobs(struct mr_session *session, int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    return show(session, MR_API_JOBS, print_jobs);
 }

@@ -107,6 +107,25 @@ int mr_command_resume(struct mr_session *session, int argc, char **argv)
     return status;
 }
 
+/* ---- cancel ---- */
+
+static void show_cancelling(const json_t *answer)
+{
+    printf("%s: asked to stop\n", json_string_value(json_object_get(answer, "cancelling")));
+}
+
+int mr_command_cancel(struct mr_session *session, int argc, char **argv)
+{
+    int worst = 0;
+
+    for (int i = 0; i < argc; i++) {
+        int status = tell(session, MR_API_CANCEL, argv[i], NULL, show_cancelling);
+
+        worst = status > worst ? status : worst;
+    }
+    return worst;
+}
+
 /* ---- the dispatcher ---- */
 
 static void show_drain(const json_t *answer)

@@ -480,6 +480,12 @@ START_TEST(workerctl_does_what_it_is_told)
     ck_assert_int_eq(RUN("dead", "drop", "main", "nobody"), 1);
     ck_assert_int_eq(RUN("dead", "drop", "main", "--all"), 0);
     ck_assert_int_eq(mr_mill_dead(&mill, "main"), 0);
+    ck_assert_int_eq(RUN("push", "main", "debug.sleep", "{\"ms\":60000}", "--uuid", "job-2"),
+                     0);
+    mr_wait_for(RUN("jobs") == 0 && mr_proc_said(&ctl, "job-2"), 10000);
+    ck_assert_int_eq(RUN("cancel", "job-2"), 0);
+    mr_wait_for(mr_mill_dead(&mill, "main") == 1, 10000);
+    ck_assert_int_eq(RUN("cancel", "job-2"), 1); /* it runs no more */
     ck_assert_int_eq(RUN("pause", "main", "--for", "10m"), 0);
     ck_assert_int_eq(RUN("resume", "main"), 0);
     ck_assert_int_eq(RUN("-o", "json", "queues"), 0);
@@ -518,6 +524,7 @@ static const struct {
     {{"scale", "main=x"}},
     {{"scale", "=3"}},
     {{"pause"}},
+    {{"cancel"}},
     {{"pause", "main", "--for", "soon"}},
     {{"push", "main"}},
     {{"push", "main", "x", "not json"}},

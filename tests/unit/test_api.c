@@ -27,6 +27,7 @@ static const struct {
     {"GET",    "/api/v1/queues/a%7Bb%7D/dead/x%2Fy", MR_OK,        MR_API_DEAD_SHOW,  "a{b}",    "x/y",   ""         },
     {"GET",    "/api/v1/queues/a/dead/b%00c",        MR_EINVAL,    MR_API_HEALTH,     NULL,      NULL,    ""         },
     {"GET",    "/api/v1/queues/a/dead/b%2",          MR_EINVAL,    MR_API_HEALTH,     NULL,      NULL,    ""         },
+    {"POST",   "/api/v1/jobs/a.b-1/cancel",          MR_OK,        MR_API_CANCEL,     "a.b-1",   NULL,    ""         },
     {"DELETE", "/api/v1/queues/a/dead/b",            MR_EREFUSED,  MR_API_HEALTH,     NULL,      NULL,    "GET, HEAD"},
 };
 

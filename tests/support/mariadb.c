@@ -187,7 +187,7 @@ static void describe(struct mr_mariadb *db)
              MR_MARIADB_DATABASE, MR_MARIADB_USER, MR_MARIADB_PASSWORD);
 }
 
-static void start(struct mr_mariadb *db, int port, const char *const *extra)
+static void start_bare(struct mr_mariadb *db, int port, const char *const *extra)
 {
     memset(db, 0, sizeof(*db));
     snprintf(db->dir, sizeof(db->dir), "/tmp/mr-XXXXXX");
@@ -197,6 +197,11 @@ static void start(struct mr_mariadb *db, int port, const char *const *extra)
     describe(db);
     install(db);
     launch(db, extra, NULL);
+}
+
+static void start(struct mr_mariadb *db, int port, const char *const *extra)
+{
+    start_bare(db, port, extra);
     mr_mariadb_do(db, "CREATE DATABASE %s", MR_MARIADB_DATABASE);
     mr_mariadb_do(db, "CREATE USER '%s'@'%%' IDENTIFIED BY '%s'", MR_MARIADB_USER,
                   MR_MARIADB_PASSWORD);
@@ -212,6 +217,11 @@ void mr_mariadb_start(struct mr_mariadb *db, const char *const *extra)
 void mr_mariadb_start_tcp(struct mr_mariadb *db, const char *const *extra)
 {
     start(db, fresh_port(), extra);
+}
+
+void mr_mariadb_start_bare(struct mr_mariadb *db, const char *const *extra)
+{
+    start_bare(db, 0, extra);
 }
 
 void mr_mariadb_kill(struct mr_mariadb *db)

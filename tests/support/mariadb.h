@@ -26,6 +26,8 @@ struct mr_mariadb {
 void mr_mariadb_start(struct mr_mariadb *db, const char *const *extra);
 /* The same; listens on a fresh port of 127.0.0.1 too, which yaml and config then name instead of the socket. */
 void mr_mariadb_start_tcp(struct mr_mariadb *db, const char *const *extra);
+/* The same without database and user, which somebody else will make there: a replica's primary. yaml and config name them. */
+void mr_mariadb_start_bare(struct mr_mariadb *db, const char *const *extra);
 /* Makes the tables of ops/mysql in the database. */
 void mr_mariadb_schema(struct mr_mariadb *db);
 

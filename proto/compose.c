@@ -49,9 +49,17 @@ static enum mr_code check(const struct mr_compose *compose, struct mr_err *err)
     return MR_OK;
 }
 
+static void add_name(struct mr_buf *out, const char *member)
+{
+    mr_buf_char(out, '"');
+    mr_buf_text(out, member);
+    mr_buf_text(out, "\":");
+}
+
 static void add_text(struct mr_buf *out, const char *member, const char *text)
 {
-    mr_buf_printf(out, "\"%s\":\"", member);
+    add_name(out, member);
+    mr_buf_char(out, '"');
     mr_buf_json(out, text, strlen(text));
     mr_buf_text(out, "\",");
 }
@@ -65,7 +73,12 @@ static void add_int(struct mr_buf *out, const char *member, int64_t number)
 /* Not by %f: the program around libmillrace may have a locale with a decimal comma. */
 static void add_seconds(struct mr_buf *out, const char *member, uint64_t ms)
 {
-    mr_buf_printf(out, "\"%s\":%" PRIu64 ".%03u,", member, ms / 1000, (unsigned)(ms % 1000));
+    const char rest[] = {'.', (char)('0' + ms % 1000 / 100), (char)('0' + ms % 100 / 10),
+                         (char)('0' + ms % 10), ','};
+
+    add_name(out, member);
+    mr_buf_u64(out, ms / 1000);
+    mr_buf_add(out, rest, sizeof(rest));
 }
 
 /* A comma string, never an array: an array makes Laravel's own worker throw. */
@@ -113,22 +126,15 @@ static int take_bytes(const char *bytes, size_t len, void *out)
     return 0;
 }
 
+/* Text is taken as it is: the scan of the whole envelope tells whether it is one JSON value. */
 static enum mr_code add_data(struct mr_buf *out, const struct mr_compose *compose,
                              struct mr_err *err)
 {
-    mr_buf_text(out, "\"data\":");
+    add_name(out, "data");
     if (compose->data) {
         if (json_dump_callback(compose->data, take_bytes, out, JSON_COMPACT | JSON_ENCODE_ANY))
             return mr_fail(err, MR_EINVAL, "data: cannot be written as JSON");
     } else if (compose->data_json.at) {
-        json_error_t why;
-        json_t *value = json_loadb(compose->data_json.at, compose->data_json.len,
-                                   JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
-
-        if (!value)
-            return mr_fail(err, MR_EINVAL, "data: not JSON at byte %d: %s", why.position,
-                           why.text);
-        json_decref(value);
         mr_buf_add(out, compose->data_json.at, compose->data_json.len);
     } else {
         mr_buf_text(out, "null");
@@ -137,16 +143,55 @@ static enum mr_code add_data(struct mr_buf *out, const struct mr_compose *compos
     return MR_OK;
 }
 
-/* What a worker would refuse is refused here, where its producer can still be told. */
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static struct mr_bytes trim(struct mr_bytes text)
+{
+    while (text.len > 0 && is_blank(text.at[0])) {
+        text.at++;
+        text.len--;
+    }
+    while (text.len > 0 && is_blank(text.at[text.len - 1]))
+        text.len--;
+    return text;
+}
+
+/* What is wrong with the text itself, rather than with the envelope that it broke. MR_OK: nothing. */
+static enum mr_code check_text(struct mr_bytes text, struct mr_err *err)
+{
+    json_error_t why;
+    json_t *value = json_loadb(text.at, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
+
+    if (!value)
+        return mr_fail(err, MR_EINVAL, "data: not JSON at byte %d: %s", why.position, why.text);
+    json_decref(value);
+    return MR_OK;
+}
+
+/*
+ * What a worker would refuse is refused here, where its producer can still be told. The text of data must be all of the
+ * member that the scan finds: else it has closed it and opened others.
+ */
 static enum mr_code check_result(const struct mr_compose *compose, struct mr_bytes made,
                                  struct mr_err *err)
 {
+    struct mr_bytes text = compose->data ? (struct mr_bytes){0} : compose->data_json;
     struct mr_envelope envelope;
     enum mr_code code = mr_envelope_scan(made.at, made.len, &compose->limits, &envelope, err);
+    bool whole = code == MR_OK && (!text.at || envelope.data.len == trim(text).len);
 
     if (code == MR_OK)
         mr_envelope_fini(&envelope);
-    return code;
+    if (whole || !text.at)
+        return code;
+    struct mr_err of_text;
+    if (check_text(text, &of_text) == MR_OK)
+        return code != MR_OK ? code : mr_fail(err, MR_EINVAL, "data: not one JSON value");
+    *err = of_text;
+    return MR_EINVAL;
 }
 
 enum mr_code mr_compose_envelope(const struct mr_compose *compose, struct mr_buf *out,

@@ -44,7 +44,6 @@ static uint64_t next_tick(void)
 void mr_uuid_make(char out[MR_UUID_LEN + 1])
 {
     unsigned char b[16];
-    char hex[HEX_LEN];
     uint64_t tick = next_tick();
 
     mr_random_bytes(b + 8, 8);
@@ -52,10 +51,18 @@ void mr_uuid_make(char out[MR_UUID_LEN + 1])
         b[i] = (unsigned char)(tick >> (52 - 8 * i));
     b[6] = (unsigned char)(0x70 | ((tick >> 8) & 0x0f)); /* version 7 */
     b[7] = (unsigned char)tick;
-    b[8] = (unsigned char)(0x80 | (b[8] & 0x3f)); /* the variant of RFC 9562 */
-    to_hex(b, sizeof(b), hex);
-    snprintf(out, MR_UUID_LEN + 1, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12,
-             hex + 16, hex + 20);
+    b[8] = (unsigned char)(0x80 | (b[8] & 0x3f));          /* the variant of RFC 9562 */
+    static const unsigned char groups[] = {4, 2, 2, 2, 6}; /* bytes between the dashes */
+    const unsigned char *from = b;
+
+    for (size_t i = 0; i < sizeof(groups); i++) {
+        if (i > 0)
+            *out++ = '-';
+        to_hex(from, groups[i], out);
+        from += groups[i];
+        out += 2 * groups[i];
+    }
+    *out = '\0';
 }
 
 void mr_worker_make(char out[MR_WORKER_MAX], unsigned k_names)

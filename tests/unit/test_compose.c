@@ -115,6 +115,11 @@ static const struct {
     {"j",   NULL,  "{",                   0,  0,   "data: not JSON"   },
     {"j",   NULL,  "",                    0,  0,   "data: not JSON"   },
     {"j",   NULL,  "1,\"job\":\"other\"", 0,  0,   "data: not JSON"   }, /* no way out of `data` */
+    {"j",   NULL,  "1,\"timeout\":5",     0,  0,   "data: not JSON"   },
+    {"j",   NULL,  "1,\"mine\":\"x\" ",   0,  0,   "data: not JSON"   },
+    {"j",   NULL,  "1 2",                 0,  0,   "data: not JSON"   },
+    {"j",   NULL,  "1}",                  0,  0,   "data: not JSON"   },
+    {"j",   NULL,  " ",                   0,  0,   "data: not JSON"   },
     {"j",   NULL,  NULL,                  33, 0,   "backoff: 33 waits"},
     {"j",   NULL,  NULL,                  0,  100, "limits.payload"   },
 };

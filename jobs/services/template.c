@@ -114,6 +114,8 @@ static void add_escaped(struct mr_buf *out, enum mr_template_target target,
         add_html(out, text);
     else if (target == MR_TEMPLATE_URL)
         mr_form_escape(out, text.at);
+    else if (target == MR_TEMPLATE_JSON)
+        mr_buf_json(out, text.at, text.len);
     else
         mr_buf_add(out, text.at, text.len);
 }

@@ -4,9 +4,10 @@
  *   {{x}} {{x.y}} {{.}}        a value, escaped as the target wants it     {{{x}}} {{&x}}   the same, as it is
  *   {{#x}}..{{/x}}             for each item of an array, once for any other value, not at all for null, false, "" and []
  *   {{^x}}..{{/x}}             when the above would not be                 {{! nothing }}   {{> partial}}
+ *   {{=<% %>=}}                from here to the end of this file a tag is <%x%>, each delimiter 1 to 16 bytes without blank and '='
  *
- * A name is looked for in the value of the innermost section first, then outwards; of a dotted name only the first word. A section, partial or comment alone on its line takes
- * the line with it, and a partial so placed is indented as its tag is. Not there: lambdas, other delimiters, inheritance.
+ * A name is looked for in the value of the innermost section first, then outwards; of a dotted name only the first word. A section, partial, comment or change of delimiters alone on its
+ * line takes the line with it, and a partial so placed is indented as its tag is. Not there: lambdas, inheritance, dynamic names.
  */
 #ifndef MR_JOBS_SERVICES_TEMPLATE_H
 #define MR_JOBS_SERVICES_TEMPLATE_H
@@ -25,7 +26,8 @@ enum mr_template_target {
     MR_TEMPLATE_TEXT,   /* values as they are */
     MR_TEMPLATE_HTML,   /* & < > " ' as entities: for text and for attributes in quotes */
     MR_TEMPLATE_HEADER, /* one line: a line end in a value, raw or not, is refused; the template's own last one is cut */
-    MR_TEMPLATE_URL     /* all but letters, digits and - . _ ~ percent-encoded */
+    MR_TEMPLATE_URL,    /* all but letters, digits and - . _ ~ percent-encoded */
+    MR_TEMPLATE_JSON /* for inside of a string's quotes: " and \ and control characters as JSON escapes them */
 };
 
 /*

@@ -7,15 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { DELIMITER_MAX = 16 };
+
 /* One tag of the text, from its first brace to behind its last. */
 struct tag {
-    char sigil; /* what follows the braces: # ^ / > ! & { or 0 for a plain value */
+    char sigil; /* what follows the braces: # ^ / > ! & { = or 0 for a plain value */
     size_t from, to;
     struct mr_bytes name;
 };
 
 struct parser {
     struct mr_template *template;
+    char opener[DELIMITER_MAX + 1], closer[DELIMITER_MAX + 1]; /* {{ and }} at first */
     size_t open[MR_TEMPLATE_DEPTH_MAX]; /* indices of the sections around */
     unsigned depth;
     struct mr_err *err;
@@ -107,33 +110,74 @@ static enum mr_code check_name(const struct parser *p, const struct tag *tag)
     return MR_OK;
 }
 
-/* from: where "{{" stands. */
+/* What ends a tag of this sigil. */
+static void closing_of(const struct parser *p, char sigil, char out[DELIMITER_MAX + 2])
+{
+    size_t n = 0;
+
+    if (sigil == '{' || sigil == '=')
+        out[n++] = sigil == '{' ? '}' : '=';
+    strcpy(out + n, p->closer);
+}
+
+static struct mr_bytes trim(const char *from, const char *to)
+{
+    while (from < to && is_blank(*from))
+        from++;
+    while (from < to && is_blank(to[-1]))
+        to--;
+    return (struct mr_bytes){from, (size_t)(to - from)};
+}
+
+/* from: where the opener stands. */
 static enum mr_code read_tag(const struct parser *p, size_t from, struct tag *out)
 {
     const char *text = p->template->text, *end = text + p->template->len;
-    const char *inside = text + from + 2, *first = inside;
+    const char *first = text + from + strlen(p->opener);
+    char closing[DELIMITER_MAX + 2];
 
     while (first < end && is_blank(*first))
         first++;
     char sigil = first < end && strchr("#^/>!&{=", *first) ? *first : '\0';
-    const char *closing = sigil == '{' ? "}}}" : "}}";
-    const char *close = strstr(first, closing);
+    closing_of(p, sigil, closing);
+    const char *inside = first + (sigil ? 1 : 0), *close = strstr(inside, closing);
     if (!close)
         return mr_template_fail(p->template, from, p->err, MR_EFAULT,
                                 "this tag is never closed: no %s", closing);
-    if (sigil == '=')
-        return mr_template_fail(p->template, from, p->err, MR_EFAULT,
-                                "other delimiters than {{ }} are not supported");
-    struct mr_bytes name = {first + (sigil ? 1 : 0), 0};
-    name.len = (size_t)(close - name.at);
-    while (name.len > 0 && is_blank(name.at[0])) {
-        name.at++;
-        name.len--;
-    }
-    while (name.len > 0 && is_blank(name.at[name.len - 1]))
-        name.len--;
-    *out = (struct tag){sigil, from, (size_t)(close - text) + strlen(closing), name};
-    return sigil == '!' ? MR_OK : check_name(p, out);
+    *out = (struct tag){sigil, from, (size_t)(close - text) + strlen(closing),
+                        trim(inside, close)};
+    return sigil == '!' || sigil == '=' ? MR_OK : check_name(p, out);
+}
+
+/* The next word of text, cut off its front; false when it is no delimiter. */
+static bool take_delimiter(struct mr_bytes *text, char out[DELIMITER_MAX + 1])
+{
+    size_t n = 0;
+
+    while (n < text->len && !is_blank(text->at[n]))
+        n++;
+    if (n == 0 || n > DELIMITER_MAX || memchr(text->at, '=', n))
+        return false;
+    memcpy(out, text->at, n);
+    out[n] = '\0';
+    *text = trim(text->at + n, text->at + text->len);
+    return true;
+}
+
+/* For what follows in this template; a partial is compiled by itself. */
+static enum mr_code set_delimiters(struct parser *p, const struct tag *tag)
+{
+    struct mr_bytes left = tag->name;
+    char opener[DELIMITER_MAX + 1], closer[DELIMITER_MAX + 1];
+
+    if (!take_delimiter(&left, opener) || !take_delimiter(&left, closer) || left.len > 0)
+        return mr_template_fail(p->template, tag->from, p->err, MR_EFAULT,
+                                "\"%.*s\" are no delimiters: two are wanted, each of 1 to %d "
+                                "bytes without '=', parted by a blank",
+                                (int)tag->name.len, tag->name.at, DELIMITER_MAX);
+    strcpy(p->opener, opener);
+    strcpy(p->closer, closer);
+    return MR_OK;
 }
 
 /* Alone on its line: then what is before it (blanks) and behind it (to the next line) goes too. */
@@ -191,6 +235,8 @@ static enum mr_code add_tag(struct parser *p, const struct tag *tag, struct mr_b
     switch (tag->sigil) {
     case '!':
         return MR_OK;
+    case '=':
+        return set_delimiters(p, tag);
     case '#':
     case '^':
         return open_section(p, tag);
@@ -218,7 +264,7 @@ static enum mr_code parse(struct parser *p)
     const char *text = template->text;
     size_t at = 0;
 
-    for (const char *found; (found = strstr(text + at, "{{"));) {
+    for (const char *found; (found = strstr(text + at, p->opener));) {
         struct tag tag = {0};
         size_t from, to;
         enum mr_code code = read_tag(p, (size_t)(found - text), &tag);
@@ -262,7 +308,7 @@ enum mr_code mr_template_compile(const char *text, size_t len, const char *name,
                                  struct mr_template **out, struct mr_err *err)
 {
     struct mr_template *template = mr_zalloc(sizeof(*template));
-    struct parser p = {.template = template, .err = err};
+    struct parser p = {.template = template, .opener = "{{", .closer = "}}", .err = err};
 
     atomic_init(&template->refs, 1);
     template->name = mr_strdup(name);

@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         return 0;
     }
     json_t *view = json_loads(values, 0, NULL);
-    for (int target = MR_TEMPLATE_TEXT; target <= MR_TEMPLATE_URL; target++) {
+    for (int target = MR_TEMPLATE_TEXT; target <= MR_TEMPLATE_JSON; target++) {
         check(template, view, (enum mr_template_target)target, true);
         check(template, view, (enum mr_template_target)target, false);
     }

@@ -5,8 +5,8 @@ import struct
 import time
 
 from drains import QUEUE, watch
-from figures import Figure, percentile
-from stage import Stage, children, cpu_ns, key, memory_kib, wait_for
+from figures import Figure, percentile, ratios
+from stage import Stage, built, children, cpu_ns, key, memory_kib, wait_for
 
 SETTLE_S = 0.2  # the last fetch is counted by then
 STAMP = struct.Struct("qq")  # as tests/bench/jobs.c writes it
@@ -39,16 +39,29 @@ def latency_round(stage, jobs):
     return waits, (stage.metric("millrace_empty_fetches_total") - before) / jobs
 
 
+def stand_bare_waiters(stage, n):
+    for i in range(n):
+        stage.start(f"waiter{i}", {"args": [built("tests", "bench", "bench-waiter"), stage.socket, key(QUEUE),
+                                            key(QUEUE, f"mine{i}"), stage.stamps]})
+    wait_for("the bare waiters", lambda: stage.waiters() == n, 20)
+
+
 def latency(bench):
-    """10 idle workers under a dispatcher, jobs pushed 5 ms apart: from push to start"""
-    with Stage() as stage:
+    """10 idle workers under a dispatcher, jobs pushed 5 ms apart: from push to start, beside 10 bare BLMOVE clients"""
+    jobs = bench.size(1_000, 200)
+    with Stage() as stage, Stage() as beside:
         stage.dispatcher("{ bench: { queues: [bench], processes: 10, concurrency: 10 } }", 10)
-        push_paced(stage, QUEUE, 100, 5_000)
-        rounds, = bench.in_turns(lambda: latency_round(stage, bench.size(1_000, 200)))
+        stand_bare_waiters(beside, 10)
+        for one in (stage, beside):
+            push_paced(one, QUEUE, 100, 5_000)
+        rounds, bare = bench.in_turns(lambda: latency_round(stage, jobs), lambda: push_paced(beside, QUEUE, jobs, 5_000))
     waits, empty = zip(*rounds)
-    return [Figure("p50", [percentile(one, 0.50) for one in waits], "ms", ("<", 0.2)),
-            Figure("p99", [percentile(one, 0.99) for one in waits], "ms", ("<", 0.6)),
-            Figure("p99.9", [percentile(one, 0.999) for one in waits], "ms"),
+    at = lambda share, rounds: [percentile(one, share) for one in rounds]
+    return [Figure("p50", at(0.50, waits), "ms", ("<", 0.2)),
+            Figure("p99", at(0.99, waits), "ms", ("<", 0.6)),
+            Figure("p99.9", at(0.999, waits), "ms"),
+            ratios("p50 / of bare BLMOVE clients", at(0.50, waits), at(0.50, bare), None, "ms"),
+            ratios("p99 / of bare BLMOVE clients", at(0.99, waits), at(0.99, bare), None, "ms"),
             Figure("empty fetches a push", empty, "", ("<=", 1))]
 
 

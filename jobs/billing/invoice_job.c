@@ -29,22 +29,15 @@ static const char *text_of(json_t *config, const char *name)
 
 static void close_desk(void *state)
 {
-    struct desk *desk = state;
-
-    mr_storage_close(desk->paper.storage);
-    free(desk);
+    free(state);
 }
 
 /* Without a place for the PDF nothing is issued at all. A series that is none is the configuration's fault, and no job's. */
 static enum mr_code open_desk(struct mr_host *host, void **out_state, struct mr_err *err)
 {
     json_t *billing = mr_host_config(host, "billing");
-    const char *path = text_of(mr_host_config(host, "storage"), "path");
     const char *series = text_of(billing, "series");
 
-    if (!path)
-        return mr_fail(err, MR_EINVAL,
-                       "storage.path is not configured: no place for the invoices' PDFs");
     if (series && mr_invoice_check_series(series, "billing.series", err) != MR_OK)
         return MR_EINVAL;
     struct desk *desk = mr_zalloc(sizeof(*desk));
@@ -55,7 +48,7 @@ static enum mr_code open_desk(struct mr_host *host, void **out_state, struct mr_
     if (code == MR_OK)
         code = mr_pdf_press_get(host, &desk->paper.press, err);
     if (code == MR_OK)
-        code = mr_storage_open(path, &desk->paper.storage, err);
+        code = mr_storage_get(host, &desk->paper.storage, err);
     if (code == MR_OK)
         *out_state = desk;
     else
@@ -102,11 +95,16 @@ static enum mr_code put_on_paper(struct desk *desk, struct mr_job *job,
                                  struct mr_issued *issued, struct mr_err *err)
 {
     struct mr_err why = {0};
+    enum mr_code code = MR_ENOTFOUND;
 
-    if (issued->drawn && mr_storage_has(desk->paper.storage, issued->pdf_key, NULL))
+    if (issued->drawn)
+        code = mr_storage_find(desk->paper.storage, issued->pdf_key, job, NULL, &why);
+    if (code == MR_OK)
         return MR_OK;
-    if (mr_paper_make(&desk->paper, issued, &why) != MR_OK)
-        return mr_fail(err, MR_EIO, "invoice %s is issued, but its PDF is not stored: %s",
+    if (code == MR_ENOTFOUND)
+        code = mr_paper_make(&desk->paper, issued, job, &why);
+    if (code != MR_OK)
+        return mr_fail(err, code, "invoice %s is issued, but its PDF is not stored: %s",
                        issued->printed, why.text);
     mr_host_counter(desk->host, "invoices_drawn", 1);
     mr_job_log(job, DEBUG, "invoice.drawn", "number=%s", issued->printed);

@@ -122,16 +122,16 @@ static enum mr_code draw(const struct mr_paper *paper, const struct mr_issued *i
 }
 
 enum mr_code mr_paper_make(const struct mr_paper *paper, const struct mr_issued *issued,
-                           struct mr_err *err)
+                           struct mr_job *job, struct mr_err *err)
 {
     struct mr_storage_file *file = NULL;
-    enum mr_code code = mr_storage_create(paper->storage, issued->pdf_key, &file, err);
+    enum mr_code code = mr_storage_create(paper->storage, issued->pdf_key, job, &file, err);
 
     if (code != MR_OK)
         return code;
     code = draw(paper, issued, file, err);
     if (code == MR_OK)
-        return mr_storage_keep(file, err);
+        return mr_storage_keep(file, NULL, err);
     mr_storage_drop(file);
     return code;
 }

@@ -13,10 +13,10 @@ struct mr_paper {
 };
 
 /*
- * Draws the invoice, with its lines, and stores it under its pdf_key, whole or not at all; the same invoice gives the same bytes. MR_EIO: the disk
- * is full or the like.
+ * Draws the invoice, with its lines, and stores it under its pdf_key, whole or not at all; the same invoice gives the same bytes. Codes as
+ * in storage.h.
  */
 enum mr_code mr_paper_make(const struct mr_paper *paper, const struct mr_issued *issued,
-                           struct mr_err *err);
+                           struct mr_job *job, struct mr_err *err);
 
 #endif

@@ -44,16 +44,12 @@ struct attempt {
 
 static void close_reports(void *state)
 {
-    struct reports *reports = state;
-
-    mr_storage_close(reports->storage);
-    free(reports);
+    free(state);
 }
 
 static enum mr_code open_reports(struct mr_host *host, void **out_state, struct mr_err *err)
 {
     json_t *config = mr_host_config(host, "reports");
-    json_t *storage = mr_host_config(host, "storage");
     const char *dir = json_string_value(json_object_get(config, "dir"));
 
     if (!dir)
@@ -64,8 +60,7 @@ static enum mr_code open_reports(struct mr_host *host, void **out_state, struct 
     reports->max_rows = (uint64_t)json_integer_value(json_object_get(config, "max_rows"));
     reports->max_bytes =
         (uint64_t)json_integer_value(json_object_get(config, "max_size_bytes"));
-    enum mr_code code = mr_storage_open(json_string_value(json_object_get(storage, "path")),
-                                        &reports->storage, err);
+    enum mr_code code = mr_storage_get(host, &reports->storage, err);
     if (code == MR_OK)
         code = mr_mysql_get(host, &reports->mysql, err);
     if (code == MR_OK)
@@ -168,13 +163,13 @@ static enum mr_code fill(struct attempt *a, struct mr_storage_file *file, struct
 static enum mr_code make_file(struct attempt *a, struct mr_err *err)
 {
     struct mr_storage_file *file = NULL;
-    enum mr_code code = mr_storage_create(a->reports->storage, a->place, &file, err);
+    enum mr_code code = mr_storage_create(a->reports->storage, a->place, a->job, &file, err);
 
     if (code != MR_OK)
         return code;
     code = fill(a, file, err);
     if (code == MR_OK)
-        return mr_storage_keep(file, err);
+        return mr_storage_keep(file, NULL, err);
     mr_storage_drop(file);
     return code;
 }

@@ -1,49 +1,14 @@
-#include "jobs/services/storage.h"
+#include "jobs/services/storage_own.h"
 
-#include "proto/base/clock.h"
 #include "proto/base/mem.h"
 #include "proto/base/random.h"
+#include "proto/base/str.h"
 
 #include <ctype.h>
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdatomic.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-enum {
-    KEY_MAX = 200,         /* so that a half-written file's name stays below NAME_MAX */
-    BUFFER_BYTES = 65536,  /* one write(2) */
-    DICE_BYTES = 8,        /* in the name of a half-written file, as hexadecimal digits */
-    LEFT_AGE_MS = 3600000, /* so old, a half-written file is a killed process' */
-    FOLDER_OPEN = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-};
-
-#define PART_END ".part"
-
-struct mr_storage {
-    char *path; /* for messages */
-    int root;
-    atomic_flag swept;
-};
-
-/* Its name while it is written is .NAME.<dice>.part, beside where it will be. */
-struct mr_storage_file {
-    struct mr_storage *storage;
-    char key[KEY_MAX + 1];
-    const char *name; /* the last of key */
-    char part[KEY_MAX + 2 * DICE_BYTES + sizeof("..") + sizeof(PART_END)];
-    int folder, fd;
-    int failed; /* the errno after which nothing may follow; 0: none */
-    uint64_t written;
-    size_t held;
-    char buffer[BUFFER_BYTES];
-};
 
 /* ---- keys ---- */
 
@@ -56,10 +21,10 @@ static enum mr_code check_key(const char *key, struct mr_err *err)
 {
     size_t len = strlen(key);
 
-    if (len == 0 || len > KEY_MAX)
+    if (len == 0 || len > MR_STORAGE_KEY_MAX)
         return mr_fail(err, MR_EINVAL,
                        "storage key \"%.40s\": 1 to %d bytes are allowed, not %zu", key,
-                       KEY_MAX, len);
+                       MR_STORAGE_KEY_MAX, len);
     for (const char *c = key; *c; c++) {
         bool begins = c == key || c[-1] == '/';
 
@@ -78,192 +43,118 @@ static enum mr_code check_key(const char *key, struct mr_err *err)
     return MR_OK;
 }
 
-static enum mr_code refuse(const struct mr_storage *storage, const char *key, const char *what,
-                           int error, struct mr_err *err)
+/* ---- the storage ---- */
+
+enum mr_code mr_storage_open(const json_t *section, struct mr_storage **out, struct mr_err *err)
 {
-    const char *hint = "";
-
-    if (error == ELOOP || error == ENOTDIR)
-        hint = " (a symbolic link or a file stands where a folder should)";
-    return mr_fail(err, MR_EIO, "storage.path %s: %s: cannot %s: %s%s", storage->path, key,
-                   what, strerror(error), hint);
-}
-
-/* ---- folders ---- */
-
-/* Where the file system has no fsync for folders, their entries are as durable as it makes them. */
-static int sync_folder(int folder)
-{
-    return fsync(folder) == 0 || errno == EINVAL ? 0 : -1;
-}
-
-/* The entry of a folder that another writer made just now must be on the disk as well before something is kept in it. */
-static int make_folder(int above, const char *name)
-{
-    if (mkdirat(above, name, 0750) != 0 && errno != EEXIST)
-        return -1;
-    return sync_folder(above);
-}
-
-/*
- * The folder in which key's file is, and in *out_name the file's own name, a borrow of key. -1 and errno when there is no such folder, or it
- * would lead through a link.
- */
-static int open_folder(const struct mr_storage *storage, const char *key, bool make,
-                       const char **out_name)
-{
-    int at = fcntl(storage->root, F_DUPFD_CLOEXEC, 0);
-
-    for (const char *slash; at >= 0 && (slash = strchr(key, '/')); key = slash + 1) {
-        char name[KEY_MAX + 1];
-        int below = -1;
-
-        snprintf(name, sizeof(name), "%.*s", (int)(slash - key), key);
-        if (!make || make_folder(at, name) == 0)
-            below = openat(at, name, FOLDER_OPEN);
-        int error = errno;
-        close(at);
-        errno = error;
-        at = below;
-    }
-    *out_name = key;
-    return at;
-}
-
-enum mr_code mr_storage_open(const char *path, struct mr_storage **out, struct mr_err *err)
-{
-    if (!path)
-        return mr_fail(err, MR_EINVAL,
-                       "storage.path is not configured: no folder to keep files in");
-    if (mkdir(path, 0750) != 0 && errno != EEXIST)
-        return mr_fail(err, MR_EIO, "storage.path %s: cannot make this folder: %s", path,
-                       strerror(errno));
-    /* The folder itself may be a link: that is the operator's own doing. */
-    int root = open(path, FOLDER_OPEN & ~O_NOFOLLOW);
-
-    if (root < 0)
-        return mr_fail(err, MR_EIO, "storage.path %s: cannot open this folder: %s", path,
-                       strerror(errno));
-    if (faccessat(root, ".", W_OK | X_OK, AT_EACCESS) != 0) {
-        int error = errno;
-
-        close(root);
-        return mr_fail(err, MR_EIO, "storage.path %s: cannot write here: %s", path,
-                       strerror(error));
-    }
-    struct mr_storage *storage = mr_zalloc(sizeof(*storage));
-    storage->path = mr_strdup(path);
-    storage->root = root;
-    atomic_flag_clear(&storage->swept);
-    *out = storage;
-    return MR_OK;
+    return mr_storage_disk.open(section, out, err);
 }
 
 void mr_storage_close(struct mr_storage *storage)
 {
-    if (!storage)
-        return;
-    close(storage->root);
-    free(storage->path);
-    free(storage);
+    if (storage)
+        storage->kind->close(storage);
+}
+
+const char *mr_storage_name(const struct mr_storage *storage)
+{
+    return storage->name;
+}
+
+enum mr_code mr_storage_cancelled(const struct mr_storage *storage, const struct mr_job *job,
+                                  struct mr_err *err)
+{
+    if (job && storage->cancelled && storage->cancelled(job))
+        return mr_fail(err, MR_ETIMEDOUT, "%s: the job was cancelled", storage->name);
+    return MR_OK;
+}
+
+enum mr_code mr_storage_check_size(const struct mr_storage *storage, const char *key,
+                                   uint64_t bytes, uint64_t max_bytes, struct mr_err *err)
+{
+    if (bytes <= max_bytes)
+        return MR_OK;
+    return mr_fail(err, MR_EINVAL,
+                   "%s: %s has %" PRIu64 " bytes, and at most %" PRIu64 " are taken",
+                   storage->name, key, bytes, max_bytes);
+}
+
+enum mr_code mr_storage_missing(const struct mr_storage *storage, const char *key,
+                                struct mr_err *err)
+{
+    return mr_fail(err, MR_ENOTFOUND, "%s: there is no file %s", storage->name, key);
 }
 
 /* ---- one file ---- */
 
-static void name_part(struct mr_storage_file *file)
+void mr_storage_file_init(struct mr_storage_file *file, struct mr_storage *storage,
+                          const char *key, struct mr_job *job)
 {
-    unsigned char dice[DICE_BYTES];
-    size_t len = (size_t)snprintf(file->part, sizeof(file->part), ".%s.", file->name);
-
-    mr_random_bytes(dice, sizeof(dice));
-    for (size_t i = 0; i < sizeof(dice); i++, len += 2)
-        snprintf(file->part + len, sizeof(file->part) - len, "%02x", dice[i]);
-    snprintf(file->part + len, sizeof(file->part) - len, PART_END);
+    file->storage = storage;
+    file->job = job;
+    snprintf(file->key, sizeof(file->key), "%s", key);
 }
 
-enum mr_code mr_storage_create(struct mr_storage *storage, const char *key,
+enum mr_code mr_storage_create(struct mr_storage *storage, const char *key, struct mr_job *job,
                                struct mr_storage_file **out, struct mr_err *err)
 {
+    struct mr_storage_file *file;
     enum mr_code code = check_key(key, err);
 
+    if (code == MR_OK)
+        code = storage->kind->create(storage, key, job, &file, err);
     if (code != MR_OK)
         return code;
-    if (!atomic_flag_test_and_set(&storage->swept))
-        mr_storage_sweep(storage, LEFT_AGE_MS);
-    struct mr_storage_file *file = mr_zalloc(sizeof(*file));
-    file->storage = storage;
-    file->fd = -1;
-    snprintf(file->key, sizeof(file->key), "%s", key);
-    file->folder = open_folder(storage, file->key, true, &file->name);
-    if (file->folder < 0) {
-        code = refuse(storage, key, "make its folder", errno, err);
-        goto out;
-    }
-    name_part(file);
-    file->fd = openat(file->folder, file->part,
-                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
-    /* The lock says that somebody still writes; it ends with the process. Only a sweep can have it now, for a glance. */
-    if (file->fd < 0 || flock(file->fd, LOCK_EX) != 0) {
-        code = refuse(storage, key, "make it", errno, err);
-        goto out;
-    }
+    file->sha256 = EVP_MD_CTX_new();
     *out = file;
-    return MR_OK;
-
-out:
+    if (file->sha256 && EVP_DigestInit_ex(file->sha256, EVP_sha256(), NULL) == 1)
+        return MR_OK;
     mr_storage_drop(file);
-    return code;
+    return mr_fail(err, MR_EIO, "OpenSSL has no SHA-256");
 }
 
-static enum mr_code fail_file(struct mr_storage_file *file, const char *what, int error,
-                              struct mr_err *err)
+/* To the kind behind; what went wrong once is said again whatever is tried next. */
+static enum mr_code pass_on(struct mr_storage_file *file, const char *bytes, size_t len)
 {
-    file->failed = error;
-    return refuse(file->storage, file->key, what, error, err);
+    struct mr_err *trouble = &file->trouble;
+
+    if (len == 0 || trouble->code != MR_OK)
+        return trouble->code;
+    if (EVP_DigestUpdate(file->sha256, bytes, len) != 1)
+        return mr_fail(trouble, MR_EIO, "OpenSSL cannot sum %s", file->key);
+    trouble->code = file->storage->kind->write(file, bytes, len, trouble);
+    return trouble->code;
 }
 
-static enum mr_code write_all(struct mr_storage_file *file, const char *bytes, size_t len,
-                              struct mr_err *err)
-{
-    while (len > 0) {
-        ssize_t n = write(file->fd, bytes, len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return fail_file(file, "write it", n < 0 ? errno : EIO, err);
-        bytes += n;
-        len -= (size_t)n;
-    }
-    return MR_OK;
-}
-
-static enum mr_code flush(struct mr_storage_file *file, struct mr_err *err)
+static enum mr_code flush(struct mr_storage_file *file)
 {
     size_t held = file->held;
 
     file->held = 0;
-    return write_all(file, file->buffer, held, err);
+    return pass_on(file, file->buffer, held);
+}
+
+static enum mr_code say_trouble(const struct mr_storage_file *file, struct mr_err *err)
+{
+    if (file->trouble.code != MR_OK && err)
+        *err = file->trouble;
+    return file->trouble.code;
 }
 
 enum mr_code mr_storage_write(struct mr_storage_file *file, const void *bytes, size_t len,
                               struct mr_err *err)
 {
-    enum mr_code code = MR_OK;
-
-    if (file->failed)
-        return fail_file(file, "write it", file->failed, err);
     if (len > sizeof(file->buffer) - file->held)
-        code = flush(file, err);
-    if (code == MR_OK && len >= sizeof(file->buffer)) {
-        code = write_all(file, bytes, len, err);
-    } else if (code == MR_OK && len > 0) {
+        flush(file);
+    if (len >= sizeof(file->buffer)) {
+        pass_on(file, bytes, len);
+    } else if (len > 0) {
         memcpy(file->buffer + file->held, bytes, len);
         file->held += len;
     }
-    if (code == MR_OK)
+    if (file->trouble.code == MR_OK)
         file->written += len;
-    return code;
+    return say_trouble(file, err);
 }
 
 uint64_t mr_storage_written(const struct mr_storage_file *file)
@@ -271,28 +162,25 @@ uint64_t mr_storage_written(const struct mr_storage_file *file)
     return file->written;
 }
 
-/* The entry of the folder goes to the disk last: it must never name a file whose bytes could still be lost. */
-static enum mr_code put_in_place(struct mr_storage_file *file, struct mr_err *err)
+static void describe(struct mr_storage_file *file, struct mr_storage_kept *out)
 {
-    enum mr_code code =
-        file->failed ? fail_file(file, "write it", file->failed, err) : flush(file, err);
+    unsigned char sum[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
 
-    if (code != MR_OK)
-        return code;
-    if (fsync(file->fd) != 0)
-        return fail_file(file, "bring it to the disk", errno, err);
-    if (renameat(file->folder, file->part, file->folder, file->name) != 0)
-        return fail_file(file, "give it its name", errno, err);
-    file->part[0] = '\0';
-    if (sync_folder(file->folder) != 0)
-        return fail_file(file, "bring its folder to the disk", errno, err);
-    return MR_OK;
+    EVP_DigestFinal_ex(file->sha256, sum, &len);
+    out->bytes = file->written;
+    for (unsigned i = 0; i < len && 2 * i + 1 < sizeof(out->sha256); i++)
+        snprintf(out->sha256 + 2 * i, 3, "%02x", sum[i]);
 }
 
-enum mr_code mr_storage_keep(struct mr_storage_file *file, struct mr_err *err)
+enum mr_code mr_storage_keep(struct mr_storage_file *file, struct mr_storage_kept *out,
+                             struct mr_err *err)
 {
-    enum mr_code code = put_in_place(file, err);
+    enum mr_code code =
+        flush(file) == MR_OK ? file->storage->kind->keep(file, err) : say_trouble(file, err);
 
+    if (code == MR_OK && out)
+        describe(file, out);
     mr_storage_drop(file);
     return code;
 }
@@ -301,89 +189,113 @@ void mr_storage_drop(struct mr_storage_file *file)
 {
     if (!file)
         return;
-    if (file->fd >= 0) {
-        if (file->part[0])
-            unlinkat(file->folder, file->part, 0);
-        close(file->fd);
-    }
-    if (file->folder >= 0)
-        close(file->folder);
-    free(file);
+    EVP_MD_CTX_free(file->sha256);
+    file->storage->kind->drop(file);
 }
 
-bool mr_storage_has(struct mr_storage *storage, const char *key, uint64_t *out_bytes)
-{
-    const char *name;
-    struct stat found;
+/* ---- files that are there ---- */
 
-    if (check_key(key, NULL) != MR_OK)
-        return false;
-    int folder = open_folder(storage, key, false, &name);
-    if (folder < 0)
-        return false;
-    bool has =
-        fstatat(folder, name, &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(found.st_mode);
-    close(folder);
-    if (has && out_bytes)
-        *out_bytes = (uint64_t)found.st_size;
-    return has;
+enum mr_code mr_storage_find(struct mr_storage *storage, const char *key, struct mr_job *job,
+                             uint64_t *out_bytes, struct mr_err *err)
+{
+    uint64_t bytes = 0;
+    enum mr_code code = check_key(key, err);
+
+    if (code == MR_OK)
+        code = storage->kind->find(storage, key, job, &bytes, err);
+    if (code == MR_OK && out_bytes)
+        *out_bytes = bytes;
+    return code;
 }
 
-/* ---- what processes left that were killed while they wrote ---- */
-
-static bool is_part(const char *name)
+enum mr_code mr_storage_read(struct mr_storage *storage, const char *key, struct mr_job *job,
+                             uint64_t max_bytes, mr_storage_bytes_fn *on_bytes, void *arg,
+                             struct mr_err *err)
 {
-    size_t len = strlen(name), end = strlen(PART_END), tail = 1 + 2 * DICE_BYTES + end;
+    enum mr_code code = check_key(key, err);
 
-    if (name[0] != '.' || len < 2 + tail || name[len - tail] != '.')
-        return false;
-    return strspn(name + len - tail + 1, "0123456789abcdef") == 2 * DICE_BYTES &&
-           strcmp(name + len - end, PART_END) == 0;
+    if (code != MR_OK)
+        return code;
+    return storage->kind->read(storage, key, job, max_bytes, on_bytes, arg, err);
 }
 
-/* Old, and nobody has it open for writing: a slow writer is not robbed of its file. */
-static bool remove_if_left(int folder, const char *name, uint64_t min_age_ms)
+enum mr_code mr_storage_remove(struct mr_storage *storage, const char *key, struct mr_job *job,
+                               struct mr_err *err)
 {
-    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    struct stat found;
-    bool left = false;
+    enum mr_code code = check_key(key, err);
 
-    if (fd < 0)
-        return false;
-    if (fstat(fd, &found) == 0 && S_ISREG(found.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        uint64_t changed_ms =
-            (uint64_t)found.st_mtim.tv_sec * 1000 + (uint64_t)found.st_mtim.tv_nsec / 1000000;
-
-        left = changed_ms + min_age_ms <= mr_clock_wall_ms() && unlinkat(folder, name, 0) == 0;
-    }
-    close(fd);
-    return left;
+    return code == MR_OK ? storage->kind->remove(storage, key, job, err) : code;
 }
 
-/* Takes folder. Not deeper than a key can reach. */
-static unsigned sweep_folder(int folder, unsigned depth, uint64_t min_age_ms)
+enum mr_code mr_storage_link(struct mr_storage *storage, const char *key, unsigned seconds,
+                             char **out, struct mr_err *err)
 {
-    DIR *dir = folder < 0 ? NULL : fdopendir(folder);
-    unsigned n = 0;
+    enum mr_code code = check_key(key, err);
 
-    if (!dir) {
-        if (folder >= 0)
-            close(folder);
-        return 0;
-    }
-    for (struct dirent *entry; (entry = readdir(dir));) {
-        if (is_part(entry->d_name))
-            n += remove_if_left(folder, entry->d_name, min_age_ms);
-        else if (entry->d_name[0] != '.' && depth < KEY_MAX / 2 && entry->d_type != DT_REG)
-            n +=
-                sweep_folder(openat(folder, entry->d_name, FOLDER_OPEN), depth + 1, min_age_ms);
-    }
-    closedir(dir);
-    return n;
+    if (code != MR_OK)
+        return code;
+    if (seconds == 0 || seconds > MR_STORAGE_LINK_MAX_S)
+        return mr_fail(err, MR_EINVAL, "a link can be good for 1 second to 7 days, not %u s",
+                       seconds);
+    return storage->kind->link(storage, key, seconds, out, err);
 }
 
 unsigned mr_storage_sweep(struct mr_storage *storage, uint64_t min_age_ms)
 {
-    /* Not a duplicate: that would share its place in the listing with every other sweep. */
-    return sweep_folder(openat(storage->root, ".", FOLDER_OPEN), 0, min_age_ms);
+    return storage->kind->sweep ? storage->kind->sweep(storage, min_age_ms) : 0;
+}
+
+/* ---- the probe ---- */
+
+static const char probe_text[] = "millrace looks whether files can be kept here\n";
+
+/* arg: how much of the text is still to come. */
+static enum mr_code compare(void *arg, const void *bytes, size_t len, struct mr_err *err)
+{
+    struct mr_bytes *rest = arg;
+
+    if (len > rest->len || memcmp(rest->at, bytes, len) != 0)
+        return mr_fail(err, MR_EIO, "other bytes came back than were written");
+    rest->at += len;
+    rest->len -= len;
+    return MR_OK;
+}
+
+static enum mr_code put_probe(struct mr_storage *storage, const char *key, struct mr_err *err)
+{
+    struct mr_storage_file *file;
+    enum mr_code code = mr_storage_create(storage, key, NULL, &file, err);
+
+    if (code != MR_OK)
+        return code;
+    mr_storage_write(file, probe_text, strlen(probe_text), NULL);
+    return mr_storage_keep(file, NULL, err);
+}
+
+static enum mr_code read_probe(struct mr_storage *storage, const char *key, struct mr_err *err)
+{
+    struct mr_bytes rest = mr_bytes_of(probe_text);
+    enum mr_code code =
+        mr_storage_read(storage, key, NULL, sizeof(probe_text), compare, &rest, err);
+
+    if (code == MR_OK && rest.len > 0)
+        return mr_fail(err, MR_EIO, "%s: fewer bytes came back than were written",
+                       storage->name);
+    return code;
+}
+
+enum mr_code mr_storage_probe(struct mr_storage *storage, struct mr_err *err)
+{
+    uint32_t roll;
+    char key[40];
+
+    mr_random_bytes(&roll, sizeof(roll));
+    snprintf(key, sizeof(key), "millrace-probe-%08x", roll);
+    enum mr_code code = put_probe(storage, key, err);
+    if (code == MR_OK)
+        code = mr_storage_find(storage, key, NULL, NULL, err);
+    if (code == MR_OK)
+        code = read_probe(storage, key, err);
+    enum mr_code removed = mr_storage_remove(storage, key, NULL, code == MR_OK ? err : NULL);
+    return code == MR_OK ? removed : code;
 }

@@ -546,7 +546,7 @@ static const struct {
     const char *yaml, *payload, *reason;
 } gaps[] = {
     {DATABASE, INVOICE("{\"customer\":\"ann\",\"currency\":\"EUR\"," ONE_LINE "}"),
-     "storage.path is not configured: no place for the invoices' PDFs"},
+     "storage.path is not configured: no folder to keep files in"},
     {DATABASE "storage: { path: /tmp }\nbilling: { series: \"2026/A\" }\n",
      INVOICE("{\"customer\":\"ann\",\"currency\":\"EUR\"," ONE_LINE "}"),
      "billing.series must be 1 to 20 of A-Z, 0-9 and \"-\", not \"2026/A\""},

@@ -204,7 +204,7 @@ static const struct {
              "b\",\"\"],\"dir\":\"/"
              "srv\",\"env\":{\"TOKEN\":\"s3cret\"},\"handler\":\"exec\",\"ok\":[0,3],"
              "\"retry\":[75],\"timeout_ms\":300000,\"tries\":4}}"},
-    {"storage",   "{\"path\":\"/data\"}"                                     },
+    {"storage",   "{\"path\":\"/data\",\"quota_bytes\":0}"                   },
     {"billing",   "{\"series\":\"INV\"}"                                     },
     {"templates", "null"                                                     },
 };

@@ -15,6 +15,7 @@ static const char definition[] = "sql: SELECT 1\n"
                                  "  at: { type: datetime }\n";
 
 static char dir[64];
+static json_t *section; /* of the configuration */
 static struct mr_storage *storage;
 static struct mr_storage_file *file;
 static struct mr_report report;
@@ -45,8 +46,9 @@ static void start(const char *text, uint64_t max_rows, uint64_t max_bytes)
     struct mr_config_errors errors = {0};
 
     mr_scratch_folder(dir);
-    ck_assert_int_eq(mr_storage_open(dir, &storage, &err), MR_OK);
-    ck_assert_int_eq(mr_storage_create(storage, "a.csv", &file, &err), MR_OK);
+    section = json_pack("{s:s}", "path", dir);
+    ck_assert_int_eq(mr_storage_open(section, &storage, &err), MR_OK);
+    ck_assert_int_eq(mr_storage_create(storage, "a.csv", NULL, &file, &err), MR_OK);
     ck_assert_msg(mr_report_parse(text, strlen(text), "r.yaml", &report, &errors) == MR_OK,
                   "%s", errors.n_lines ? errors.lines[0] : "");
     mr_sheet_init(&sheet, &report, file, max_rows, max_bytes);
@@ -57,6 +59,7 @@ static void stop(void)
     mr_sheet_fini(&sheet);
     mr_report_fini(&report);
     mr_storage_close(storage);
+    json_decref(section);
     mr_scratch_remove(dir);
 }
 
@@ -64,7 +67,7 @@ static void expect_file(const char *want)
 {
     char path[80], got[1000];
 
-    ck_assert_int_eq(mr_storage_keep(file, &err), MR_OK);
+    ck_assert_int_eq(mr_storage_keep(file, NULL, &err), MR_OK);
     snprintf(path, sizeof(path), "%s/a.csv", dir);
     FILE *kept = fopen(path, "r");
     ck_assert_ptr_nonnull(kept);

@@ -14,6 +14,7 @@
 #define BOOL &mr_option_bool
 #define CHOICE &mr_option_choice
 #define TEXTS &mr_option_texts
+#define RATE &mr_config_rate
 #define LIVE MR_CONFIG_LIVE
 #define WORKERS MR_CONFIG_WORKERS
 #define RESTART MR_CONFIG_RESTART
@@ -171,9 +172,19 @@ static const struct mr_option config_rows[] = {
     {"sms.max_segments", COUNT, TREE, "6", "1..10", WORKERS,
      "the longest message, in segments as the provider bills them; a longer one is dead"},
     {"sms.timeout", MS, TREE, "15s", "100ms..10m", WORKERS,
-     "for one exchange with the SMS provider, waiting for one of sms.connections included"},
+     "for one exchange with the SMS provider"},
     {"sms.connections", COUNT, TREE, "10", "1..1000", WORKERS,
      "requests that one process has open at the SMS provider at most"},
+    {"sms.wait", MS, TREE, "5s", "1ms..10m", WORKERS,
+     "for one's turn at the SMS provider (sms.connections, sms.rate), before sms.timeout begins; who would wait longer is "
+     "released, and no attempt is spent"},
+    {"sms.rate", RATE, TREE, NULL, NULL, WORKERS,
+     "requests that one process sends to the SMS provider; 0: as many as there are (default: 0)"},
+    {"sms.circuit.failures", COUNT, TREE, "10", "0..1000", WORKERS,
+     "requests in a row without a whole answer, or with a 5xx, after which one process leaves the SMS provider alone and "
+     "releases the jobs; 0: never"},
+    {"sms.circuit.open_for", MS, TREE, "30s", "1s..1h", WORKERS,
+     "how long it does, until one request tries again"},
     {"sms.ca_file", TEXT, TREE, NULL, NULL, WORKERS,
      "authorities that vouch for the SMS provider (default: the system's)"},
     {"payment.url", URL, TREE, NULL, "http://|https://", WORKERS, "the payment provider's API"},
@@ -182,6 +193,16 @@ static const struct mr_option config_rows[] = {
      "for one exchange with the payment provider"},
     {"payment.connections", COUNT, TREE, "10", "1..1000", WORKERS,
      "requests that one process has open at the payment provider at most"},
+    {"payment.wait", MS, TREE, "5s", "1ms..10m", WORKERS,
+     "for one's turn at the payment provider (payment.connections, payment.rate), before payment.timeout begins; who would wait longer is "
+     "released, and no attempt is spent"},
+    {"payment.rate", RATE, TREE, NULL, NULL, WORKERS,
+     "requests that one process sends to the payment provider; 0: as many as there are (default: 0)"},
+    {"payment.circuit.failures", COUNT, TREE, "10", "0..1000", WORKERS,
+     "requests in a row without a whole answer, or with a 5xx, after which one process leaves the payment provider alone and "
+     "releases the jobs; 0: never"},
+    {"payment.circuit.open_for", MS, TREE, "30s", "1s..1h", WORKERS,
+     "how long it does, until one request tries again"},
     {"payment.key_life", MS, TREE, "23h", "1m..365d", WORKERS,
      "how long the payment provider remembers an idempotency key; a charge that is still unknown "
      "then waits for a person"},
@@ -195,6 +216,16 @@ static const struct mr_option config_rows[] = {
      "for one http.call, unless the job says otherwise"},
     {"http.connections", COUNT, TREE, "20", "1..1000", WORKERS,
      "requests that one process has open at one server at most"},
+    {"http.wait", MS, TREE, "5s", "1ms..10m", WORKERS,
+     "for one's turn at one server (http.connections, http.rate), before http.timeout begins; who would wait longer is "
+     "released, and no attempt is spent"},
+    {"http.rate", RATE, TREE, NULL, NULL, WORKERS,
+     "requests that one process sends to one server; 0: as many as there are (default: 0)"},
+    {"http.circuit.failures", COUNT, TREE, "10", "0..1000", WORKERS,
+     "requests in a row without a whole answer, or with a 5xx, after which one process leaves one server alone and "
+     "releases the jobs; 0: never"},
+    {"http.circuit.open_for", MS, TREE, "30s", "1s..1h", WORKERS,
+     "how long it does, until one request tries again"},
     {"http.token", TEXT, TREE, NULL, NULL, WORKERS | SECRET,
      "sent as X-Service-Token to the servers of http.token_hosts"},
     {"http.token_hosts", TEXTS, TREE, NULL, NULL, WORKERS,

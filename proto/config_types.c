@@ -2,6 +2,7 @@
 
 #include "proto/base/duration.h"
 #include "proto/base/mem.h"
+#include "proto/base/rate.h"
 #include "proto/config.h"
 #include "proto/redis_url.h"
 
@@ -310,4 +311,33 @@ const struct mr_option_type mr_config_text_map = {
     .name = "map of text",
     .read = read_text_map,
     .print = print_text_map,
+};
+
+static json_t *read_rate(const struct mr_option_site *site)
+{
+    struct mr_rate rate;
+    struct mr_err err;
+    char text[48];
+
+    if (site->node->type != MR_YAML_SCALAR) {
+        mr_option_complain(site, "a rate, such as 10/s");
+        return NULL;
+    }
+    if (mr_rate_parse(site->node->text, &rate, &err) != MR_OK) {
+        mr_option_complain(site, err.text);
+        return NULL;
+    }
+    mr_rate_print(&rate, text);
+    return json_string(text);
+}
+
+static void print_rate(const json_t *value, bool secrets, struct mr_buf *out)
+{
+    mr_option_text.print(value, secrets, out);
+}
+
+const struct mr_option_type mr_config_rate = {
+    .name = "rate, such as 10/s or 600/m; the count may come at once",
+    .read = read_rate,
+    .print = print_rate,
 };

@@ -1,4 +1,4 @@
-/* The types of options that only this product has: queues with weights, backoff, commands, exit statuses. */
+/* The types of options that only this product has: queues with weights, backoff, commands, exit statuses, rates. */
 #ifndef MR_PROTO_CONFIG_TYPES_H
 #define MR_PROTO_CONFIG_TYPES_H
 
@@ -10,5 +10,6 @@ extern const struct mr_option_type mr_config_redis_url; /* char * */
 extern const struct mr_option_type mr_config_command;   /* list of text, not empty */
 extern const struct mr_option_type mr_config_codes;     /* list of exit statuses */
 extern const struct mr_option_type mr_config_text_map;  /* names to text */
+extern const struct mr_option_type mr_config_rate;      /* text that mr_rate_parse takes */
 
 #endif

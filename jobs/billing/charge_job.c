@@ -86,6 +86,7 @@ static enum mr_code open_till(struct mr_host *host, void **out_state, struct mr_
         .connections = (unsigned)number_of(config, "connections", CONNECTIONS),
         .timeout_ms = (uint64_t)number_of(config, "timeout_ms", TIMEOUT_MS),
     };
+    mr_http_limits_read(config, "payment", &till->provider.limits);
     code = mr_mysql_get(host, &till->mysql, err);
     if (code == MR_OK)
         code = mr_http_client_get(host, &till->provider.http, err);

@@ -23,21 +23,23 @@ static void write_form(const struct mr_payment *payment, struct mr_buf *form)
 }
 
 static struct mr_http_request request_to(const struct mr_payment_provider *provider,
-                                         const char *url)
+                                         const char *url, const struct mr_job *job)
 {
-    return (struct mr_http_request){.url = url,
-                                    .bearer = provider->key,
-                                    .ca_file = provider->ca_file,
-                                    .peer_max = provider->connections,
-                                    .timeout_ms = provider->timeout_ms,
-                                    .body_max = ANSWER_MAX};
+    return (struct mr_http_request){
+        .url = url,
+        .bearer = provider->key,
+        .ca_file = provider->ca_file,
+        .peer_max = provider->connections,
+        .limits = mr_http_limits_within(&provider->limits, provider->timeout_ms, job),
+        .timeout_ms = provider->timeout_ms,
+        .body_max = ANSWER_MAX};
 }
 
 void mr_payment_ask(const struct mr_payment_provider *provider,
                     const struct mr_payment *payment, struct mr_job *job,
                     struct mr_payment_answer *out)
 {
-    struct mr_http_request request = request_to(provider, provider->url);
+    struct mr_http_request request = request_to(provider, provider->url, job);
     struct mr_http_answer answer;
     struct mr_buf form = {0};
     char key[HEADER_MAX];
@@ -64,7 +66,7 @@ void mr_payment_look_up(const struct mr_payment_provider *provider,
     mr_buf_printf(&query, "metadata['uuid']:'%s'", payment->uuid);
     mr_buf_printf(&url, "%s/search?query=", provider->url);
     mr_form_escape(&url, query.at);
-    struct mr_http_request request = request_to(provider, url.at);
+    struct mr_http_request request = request_to(provider, url.at, job);
     mr_http_exchange(provider->http, &request, job, &answer);
     mr_payment_read_search(&answer, payment, out);
     mr_http_answer_fini(&answer);

@@ -15,6 +15,7 @@ struct mr_payment_provider {
     char *url; /* of the charges: ".../v1/payment_intents" */
     const char *key, *ca_file;
     unsigned connections;
+    struct mr_http_limits limits;
     uint64_t timeout_ms;
 };
 

@@ -107,7 +107,10 @@ static bool read_failure(const struct mr_http_answer *http, struct mr_payment_an
 {
     if (http->end == MR_HTTP_UNKNOWN)
         end(out, MR_PAYMENT_UNKNOWN, "no whole answer: %s", http->trouble);
-    else if (http->end != MR_HTTP_ANSWERED)
+    else if (http->end == MR_HTTP_HELD) {
+        out->after_ms = http->retry_after_ms;
+        end(out, MR_PAYMENT_LATER, "not asked: %s", http->trouble);
+    } else if (http->end != MR_HTTP_ANSWERED)
         end(out, MR_PAYMENT_UNABLE, "%s (payment.url, payment.ca_file)", http->trouble);
     return http->end != MR_HTTP_ANSWERED;
 }

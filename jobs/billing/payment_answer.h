@@ -16,7 +16,7 @@ enum mr_payment_end {
     MR_PAYMENT_REFUSED, /* it was not, and asking again under this key changes nothing: code, message */
     MR_PAYMENT_UNKNOWN, /* it may have been taken, or may yet be */
     MR_PAYMENT_OPEN,    /* only of a look-up: not taken as far as the provider knows */
-    MR_PAYMENT_LATER,   /* this request did nothing; the provider says when to come back */
+    MR_PAYMENT_LATER, /* this request did nothing: come back, when the provider or our own limits say */
     MR_PAYMENT_UNABLE, /* this request did nothing: nobody there, or the configuration is wrong */
     MR_PAYMENT_ODD     /* it contradicts what was asked for: a person must look */
 };

@@ -352,6 +352,9 @@ struct mr_outcome mr_call_outcome(const struct mr_call *call,
         return judge_status(call, answer, roll);
     case MR_HTTP_NOT_SENT:
         return mr_outcome_retry("not sent: %s", answer->trouble);
+    case MR_HTTP_HELD:
+        return mr_outcome_release(back_after_ms(answer->retry_after_ms, roll), "not sent: %s",
+                                  answer->trouble);
     case MR_HTTP_REFUSED:
         return mr_outcome_fail("not sent: %s", answer->trouble);
     default:
@@ -363,6 +366,7 @@ const char *mr_call_counter(const struct mr_http_answer *answer)
 {
     static const char *const ends[] = {
         [MR_HTTP_NOT_SENT] = "http_not_sent",
+        [MR_HTTP_HELD] = "http_held",
         [MR_HTTP_REFUSED] = "http_refused",
         [MR_HTTP_UNKNOWN] = "http_unknown",
     };

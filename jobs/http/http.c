@@ -22,6 +22,7 @@ struct caller {
     uint64_t timeout_ms;
     size_t body_max;
     unsigned connections;
+    struct mr_http_limits limits;
     struct mr_random dice;
 };
 
@@ -84,6 +85,7 @@ static enum mr_code open_caller(struct mr_host *host, void **out_state, struct m
     caller->connections = (unsigned)connections;
     caller->body_max = (size_t)json_integer_value(json_object_get(config, "body_max_bytes"));
     caller->ca_file = json_string_value(json_object_get(config, "ca_file"));
+    mr_http_limits_read(config, "http", &caller->limits);
     mr_random_seed(&caller->dice);
     read_token(host, config, caller);
     enum mr_code code = read_allow(json_object_get(config, "allow"), caller, err);
@@ -160,6 +162,7 @@ static struct mr_http_call *send(const struct caller *caller, struct attempt *at
         .body = wanted->body,
         .ca_file = caller->ca_file,
         .peer_max = caller->connections,
+        .limits = mr_http_limits_within(&caller->limits, wanted->timeout_ms, attempt->job),
         .timeout_ms = wanted->timeout_ms,
         .body_max = caller->body_max,
         .from_payload = true,

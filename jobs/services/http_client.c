@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { BACK_MS = 1000, BACK_MAX_MS = 60 * 60 * 1000 };
+
 /* ---- a call ends ---- */
 
 static void on_timer_closed(uv_handle_t *timer)
@@ -44,6 +46,13 @@ void mr_http_call_say(struct mr_http_call *call, enum mr_http_end end, const cha
 enum mr_http_end mr_http_call_end(const struct mr_http_call *call)
 {
     return call->sent ? MR_HTTP_UNKNOWN : MR_HTTP_NOT_SENT;
+}
+
+void mr_http_call_hold(struct mr_http_call *call, uint64_t back_ms)
+{
+    call->answer.end = call->sent ? MR_HTTP_UNKNOWN : MR_HTTP_HELD;
+    if (!call->sent)
+        call->answer.retry_after_ms = (int64_t)(back_ms < BACK_MAX_MS ? back_ms : BACK_MAX_MS);
 }
 
 static void on_timer(uv_timer_t *timer);
@@ -94,7 +103,7 @@ static void explain_deadline(struct mr_http_call *call)
     enum mr_http_end end = mr_http_call_end(call);
     char span[32];
 
-    mr_duration_print(call->wanted.timeout_ms, span);
+    mr_duration_print(call->begun ? call->wanted.timeout_ms : call->wanted.wait_ms, span);
     if (call->cancelled)
         mr_http_call_say(call, end, "cancelled before %.200s had answered", origin);
     else if (call->easy && call->n_attempts > 0)
@@ -104,10 +113,12 @@ static void explain_deadline(struct mr_http_call *call)
     else if (peer->looking_up)
         mr_http_call_say(call, end, "no address of %.200s within %s: the name server is silent",
                          peer->host, span);
-    else
+    else {
         mr_http_call_say(call, end,
                          "no turn at %.200s within %s: %u requests are under way there", origin,
                          span, peer->n_active);
+        mr_http_call_hold(call, BACK_MS);
+    }
 }
 
 static void on_transfer_done(CURL *easy, CURLcode result)
@@ -156,8 +167,8 @@ struct mr_http_call *mr_http_send(struct mr_http_client *client,
     uv_update_time(client->loop); /* a busy turn must not cost this one its time */
     uv_timer_init(client->loop, &call->timer);
     call->timer.data = call;
-    uv_timer_start(&call->timer, on_timer, request->timeout_ms, 0);
     if (mr_http_wanted_init(&call->wanted, request, &err) == MR_OK) {
+        uv_timer_start(&call->timer, on_timer, call->wanted.wait_ms, 0);
         mr_http_queue_enter(call);
     } else {
         mr_http_call_say(call, MR_HTTP_REFUSED, "%s", err.text);
@@ -166,9 +177,24 @@ struct mr_http_call *mr_http_send(struct mr_http_client *client,
     return call;
 }
 
+void mr_http_call_begin(struct mr_http_call *call)
+{
+    if (call->begun)
+        return;
+    call->begun = true;
+    uv_update_time(call->client->loop);
+    uv_timer_start(&call->timer, on_timer, call->wanted.timeout_ms, 0);
+}
+
+/* Who has no turn yet must not get one any more. */
 void mr_http_cancel(struct mr_http_call *call)
 {
     call->cancelled = true;
+    if (call->peer && !call->easy) {
+        explain_deadline(call);
+        mr_http_queue_leave(call);
+        call->over = true;
+    }
     uv_timer_start(&call->timer, on_timer, 0, 0);
 }
 
@@ -185,7 +211,7 @@ enum mr_code mr_http_client_new(uv_loop_t *loop, mr_http_getaddrinfo_fn *find,
     client->curl = curl;
     client->resolver = mr_http_resolver_new(loop, find ? find : getaddrinfo);
     client->inbox = mr_http_inbox_new(loop, client);
-    mr_list_init(&client->peers);
+    mr_http_queue_open(client);
     *out = client;
     return MR_OK;
 }
@@ -197,7 +223,6 @@ void mr_http_client_close(struct mr_http_client *client)
     mr_http_resolver_close(client->resolver);
     mr_http_curl_close(client->curl);
     mr_http_queue_close(client);
-    free(client);
 }
 
 static enum mr_code open_shared(struct mr_host *host, void **out, struct mr_err *err)
@@ -205,9 +230,11 @@ static enum mr_code open_shared(struct mr_host *host, void **out, struct mr_err 
     struct mr_http_client *client;
     enum mr_code code = mr_http_client_new(mr_host_loop(host), NULL, &client, err);
 
-    if (code == MR_OK)
-        *out = client;
-    return code;
+    if (code != MR_OK)
+        return code;
+    client->host = host;
+    *out = client;
+    return MR_OK;
 }
 
 static void close_shared(void *shared)

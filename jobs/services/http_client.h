@@ -1,10 +1,12 @@
 /*
  * HTTP for handlers: libcurl's multi interface on the worker's loop. Connections are reused; how many requests one peer gets at
- * once is bounded before a request enters curl, whose own queue lets time-outs run.
+ * once and in a second is bounded before a request enters curl, whose own queue lets time-outs run; and a peer that fails again
+ * and again is left alone for a while.
  */
 #ifndef MR_JOBS_SERVICES_HTTP_CLIENT_H
 #define MR_JOBS_SERVICES_HTTP_CLIENT_H
 
+#include "jobs/services/http_limits.h"
 #include "proto/base/err.h"
 #include "proto/base/str.h"
 
@@ -21,6 +23,7 @@ struct mr_http_call;   /* one exchange under way */
 enum mr_http_end {
     MR_HTTP_ANSWERED, /* a whole answer came: status, headers, body */
     MR_HTTP_NOT_SENT, /* nothing left: no address, no connection, no trusted TLS, time ran out before: trying again is harmless */
+    MR_HTTP_HELD, /* held back here, so nothing left: the peer's circuit is open, or its turn would come too late; retry_after_ms says when to come back */
     MR_HTTP_REFUSED, /* refused here, and always will be: bad url, an address that jobs may not call */
     MR_HTTP_UNKNOWN /* it left, at least in part, and no whole answer came: the peer may have done it */
 };
@@ -36,9 +39,9 @@ struct mr_http_request {
     const char *ca_file;             /* NULL: the system's authorities */
     unsigned
         peer_max; /* exchanges with this scheme, host and port at once; 0: 20. The rest wait here, in order */
-    uint64_t
-        timeout_ms; /* from this call to the last byte of the answer, waiting for a turn included */
-    size_t body_max; /* the answer is read so far, then given as it is with truncated set */
+    struct mr_http_limits limits;
+    uint64_t timeout_ms; /* from its turn to the last byte of the answer, redirects included */
+    size_t body_max;     /* the answer is read so far, then given as it is with truncated set */
     unsigned redirects_max; /* 0: a redirect is an answer like any other */
     bool
         from_payload; /* the url came with a job: only public addresses and those of allow are called */
@@ -50,8 +53,8 @@ struct mr_http_answer {
     long status; /* ANSWERED: 100..599; else 0 */
     struct mr_bytes body;
     bool truncated;
-    int64_t
-        retry_after_ms; /* of Retry-After, seconds or date, at most a day; -1 when there is none */
+    /* ANSWERED: of Retry-After, seconds or date, at most a day; HELD: at most an hour; -1 when there is none. */
+    int64_t retry_after_ms;
     struct mr_buf headers; /* of the last answer: "Name: value" lines, each with its \r\n */
     char trouble[300];     /* unless ANSWERED: for a person; no secret, no query string */
 };

@@ -26,7 +26,8 @@ struct mr_http_wanted {
     char *username, *password, *ca_file;
     char **allow; /* NULL-ended */
     unsigned peer_max, redirects_max;
-    uint64_t timeout_ms;
+    struct mr_http_limits limits;
+    uint64_t wait_ms, timeout_ms;
     size_t body_max;
     bool from_payload;
 };
@@ -54,20 +55,25 @@ struct mr_http_call {
     bool sent;           /* bytes may have left, on this hop or one before */
     unsigned n_attempts; /* of this hop: curl repeats what a reused connection did not take */
     unsigned n_redirects;
+    bool begun;           /* it had its first turn: the time of the exchange runs */
+    bool probe;           /* this hop asks for all, whether the peer is back */
     bool cancelled, over; /* over: answer says what is known, and done is about to be called */
-    uv_timer_t timer;     /* the deadline; at once when cancelled or over */
+    uv_timer_t timer; /* of the wait, then of the exchange; at once when cancelled or over */
     struct mr_http_answer answer;
     mr_http_done_fn *done;
     void *arg;
 };
 
-/* One scheme, host and port: who waits for a turn there, and how many have one. */
+/* One scheme, host and port: who waits for a turn there, how many have one, and how it has behaved. */
 struct mr_http_peer {
     struct mr_list node;
     struct mr_http_client *client;
     char *origin, *host;
     struct mr_list waiting; /* calls, the first first */
-    unsigned n_active;
+    unsigned n_waiting, n_active;
+    struct mr_bucket bucket;
+    uint64_t promised_ns; /* the latest moment that one who was sent away was told */
+    struct mr_circuit circuit;
     bool looking_up;
     uint64_t found_at_ms; /* when these were found; 0: never */
     struct mr_http_addresses found;
@@ -77,10 +83,12 @@ struct mr_http_peer {
 
 struct mr_http_client {
     uv_loop_t *loop;
+    struct mr_host *host; /* NULL in tests: nothing is logged or counted */
     struct mr_http_curl *curl;
     struct mr_http_resolver *resolver;
     struct mr_http_inbox *inbox;
     struct mr_list peers;
+    uv_timer_t turns; /* when the next token of a peer is there */
     unsigned n_peers, n_calls;
     uint64_t n_aliases;
 };
@@ -98,17 +106,31 @@ void mr_http_call_say(struct mr_http_call *call, enum mr_http_end end, const cha
     __attribute__((format(printf, 3, 4)));
 /* How it ends when no answer comes any more. */
 enum mr_http_end mr_http_call_end(const struct mr_http_call *call);
+/* The same where we hold it back: come again in back_ms, unless something of it has left. */
+void mr_http_call_hold(struct mr_http_call *call, uint64_t back_ms);
+/* Its turn has come: from here on the time of the exchange runs. Again for each hop. */
+void mr_http_call_begin(struct mr_http_call *call);
 /* What has been said is told in the loop's next turn: who calls us may be the caller himself. */
 void mr_http_call_finish_soon(struct mr_http_call *call);
 
 /* ---- http_queue.c: turns at each peer ---- */
 
+void mr_http_queue_open(struct mr_http_client *client);
 /* It waits for its turn and for the peer's addresses, then begins. Answers nobody from inside. */
 void mr_http_queue_enter(struct mr_http_call *call);
-/* Out of the queue or out of curl; the next one may begin. */
+/* Out of the queue or out of curl, with an answer that says how it ended; the next one may begin. */
 void mr_http_queue_leave(struct mr_http_call *call);
-/* Frees the peers. No call may be in a queue. */
+/* Frees the peers, and with its last handle the client. No call may be in a queue. */
 void mr_http_queue_close(struct mr_http_client *client);
+
+/* ---- http_circuit.c ---- */
+
+/* A call is about to begin. */
+void mr_http_circuit_begin(struct mr_http_call *call);
+/* A call that had begun is over for its peer, as its answer says. */
+void mr_http_circuit_end(struct mr_http_call *call);
+/* Why nobody is let in just now: call's answer becomes that. */
+void mr_http_circuit_hold(struct mr_http_call *call, const struct mr_http_peer *peer);
 
 /* ---- http_exchange.c: where threads leave what they want of the loop ---- */
 

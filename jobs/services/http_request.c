@@ -235,6 +235,8 @@ static void copy_values(struct mr_http_wanted *w, const struct mr_http_request *
     w->allow = copy_texts(request->allow);
     w->peer_max = request->peer_max ? request->peer_max : PEER_MAX;
     w->redirects_max = request->redirects_max;
+    w->limits = request->limits;
+    w->wait_ms = request->limits.wait_ms ? request->limits.wait_ms : request->timeout_ms;
     w->timeout_ms = request->timeout_ms;
     w->body_max = request->body_max;
     w->from_payload = request->from_payload;

@@ -160,6 +160,9 @@ struct mr_outcome mr_reply_judge(const struct mr_http_answer *answer,
         return judge_answered(answer, message, named, roll, out_sid);
     case MR_HTTP_NOT_SENT:
         return mr_outcome_retry("not sent: %s", answer->trouble);
+    case MR_HTTP_HELD:
+        return mr_outcome_release(busy_ms(answer->retry_after_ms, roll), "not sent: %s",
+                                  answer->trouble);
     case MR_HTTP_REFUSED:
         return mr_outcome_retry("not sent, sms.url has to be mended: %s", answer->trouble);
     case MR_HTTP_UNKNOWN:

@@ -46,6 +46,7 @@ struct provider {
     char *url;
     const char *account, *token, *ca_file;
     unsigned connections;
+    struct mr_http_limits limits;
     uint64_t timeout_ms;
     struct mr_random dice;
 };
@@ -128,6 +129,7 @@ static enum mr_code open_provider(struct mr_host *host, const struct kind *kind,
     provider->url = url_of(text_of(config, "url"), provider->account);
     provider->connections = number_of(config, "connections", CONNECTIONS);
     provider->timeout_ms = number_of(config, "timeout_ms", TIMEOUT_MS);
+    mr_http_limits_read(config, "sms", &provider->limits);
     mr_random_seed(&provider->dice);
     *out_state = provider;
     return MR_OK;
@@ -197,6 +199,7 @@ static void post(struct sending *s)
         .password = provider->token,
         .ca_file = provider->ca_file,
         .peer_max = provider->connections,
+        .limits = mr_http_limits_within(&provider->limits, provider->timeout_ms, s->job),
         .timeout_ms = provider->timeout_ms,
         .body_max = ANSWER_MAX,
     };

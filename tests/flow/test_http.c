@@ -342,23 +342,64 @@ START_TEST(one_server_gets_no_more_requests_at_once_than_configured)
 }
 END_TEST
 
+/* ---- how a server is spared: with so few tries that an attempt spent would be the end ---- */
+
+START_TEST(a_server_that_fails_again_and_again_is_left_alone_at_no_cost)
+{
+    start(LOOPBACK ", circuit: { failures: 3, open_for: 1s }", "");
+    call("/echo?fault=fail:3", "", ",\"maxTries\":4");
+    await_done(4);
+    ck_assert(mr_proc_said(&mill.dispatchers[0], "http.circuit_opened"));
+    ck_assert(mr_proc_said(&mill.dispatchers[0], "http.circuit_closed"));
+    ck_assert(mr_proc_said(&mill.dispatchers[0], "has failed again and again"));
+    ck_assert(metrics_tell("millrace_handler_events_total{event=\"http_circuit_opened\"} 1\n"));
+    ck_assert(metrics_tell("millrace_handler_events_total{event=\"http_circuit_closed\"} 1\n"));
+    ck_assert(metrics_tell("millrace_handler_events_total{event=\"http_held\"} "));
+    stop();
+}
+END_TEST
+
+static const char *const sparing[] = {
+    "rate: 2/s, wait: 1ms",
+    "rate: 10/s",
+    "connections: 1, wait: 50ms",
+};
+
+START_TEST(who_waits_for_a_turn_spends_no_attempt)
+{
+    enum { CALLS = 6 };
+    char http[100];
+
+    snprintf(http, sizeof(http), LOOPBACK ", %s", sparing[_i]);
+    start(http, "");
+    mr_mill_pause(&mill, "main");
+    for (int n = 0; n < CALLS; n++)
+        call("/echo?fault=slow100", "", ",\"maxTries\":1");
+    mr_mill_resume(&mill, "main");
+    await_done(CALLS);
+    stop();
+}
+END_TEST
+
 int main(void)
 {
     const struct mr_test tests[] = {
-        {a_call_arrives_as_it_was_asked_for,                       0                 },
-        {the_service_token_goes_to_its_hosts_alone,                MR_COUNT(tokens)  },
-        {the_status_decides_what_becomes_of_it,                    MR_COUNT(statuses)},
-        {answers_are_counted_by_class,                             0                 },
-        {all_kinds_of_jobs_share_one_client,                       0                 },
-        {a_server_error_is_tried_again,                            0                 },
-        {to_be_told_to_come_back_spends_no_attempt,                0                 },
-        {what_may_have_happened_is_repeated_under_its_key,         0                 },
-        {one_deadline_holds_for_the_whole_exchange,                MR_COUNT(slow)    },
-        {a_job_may_say_its_own_timeout,                            0                 },
-        {the_jobs_deadline_ends_a_call_that_hangs,                 0                 },
-        {a_leaving_worker_gives_a_hanging_call_back,               0                 },
-        {what_may_not_be_called_is_dead_with_the_reason,           MR_COUNT(refused) },
-        {one_server_gets_no_more_requests_at_once_than_configured, 0                 },
+        {a_call_arrives_as_it_was_asked_for,                           0                 },
+        {the_service_token_goes_to_its_hosts_alone,                    MR_COUNT(tokens)  },
+        {the_status_decides_what_becomes_of_it,                        MR_COUNT(statuses)},
+        {answers_are_counted_by_class,                                 0                 },
+        {all_kinds_of_jobs_share_one_client,                           0                 },
+        {a_server_error_is_tried_again,                                0                 },
+        {to_be_told_to_come_back_spends_no_attempt,                    0                 },
+        {what_may_have_happened_is_repeated_under_its_key,             0                 },
+        {one_deadline_holds_for_the_whole_exchange,                    MR_COUNT(slow)    },
+        {a_job_may_say_its_own_timeout,                                0                 },
+        {the_jobs_deadline_ends_a_call_that_hangs,                     0                 },
+        {a_leaving_worker_gives_a_hanging_call_back,                   0                 },
+        {what_may_not_be_called_is_dead_with_the_reason,               MR_COUNT(refused) },
+        {one_server_gets_no_more_requests_at_once_than_configured,     0                 },
+        {a_server_that_fails_again_and_again_is_left_alone_at_no_cost, 0                 },
+        {who_waits_for_a_turn_spends_no_attempt,                       MR_COUNT(sparing) },
     };
 
     return mr_suite_run_slow("http", tests, 60);

@@ -7,8 +7,8 @@
 
 static const long statuses[] = {200, 201, 301, 400, 401, 403, 404,
                                 405, 408, 409, 429, 500, 503};
-static const enum mr_http_end ends[] = {MR_HTTP_ANSWERED, MR_HTTP_NOT_SENT, MR_HTTP_REFUSED,
-                                        MR_HTTP_UNKNOWN};
+static const enum mr_http_end ends[] = {MR_HTTP_ANSWERED, MR_HTTP_NOT_SENT, MR_HTTP_HELD,
+                                        MR_HTTP_REFUSED, MR_HTTP_UNKNOWN};
 
 static bool names_it(const struct mr_http_answer *answer)
 {
@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 
     if (len < 2)
         return 0;
-    answer.end = ends[bytes[0] < 250 ? 0 : bytes[0] & 3];
+    answer.end = ends[bytes[0] < 250 ? 0 : bytes[0] % MR_COUNT(ends)];
     answer.status = statuses[bytes[0] % MR_COUNT(statuses)];
     answer.retry_after_ms = bytes[1] < 128 ? -1 : (int64_t)(bytes[1] - 128) << 20;
     answer.body = (struct mr_bytes){(const char *)bytes + 2, len - 2};

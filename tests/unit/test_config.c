@@ -285,6 +285,12 @@ static const struct {
     {"log: {level: inof}\n",
      "1:14: log.level must be one of error, warn, info, debug, got \"inof\": did you mean "
      "\"info\"?"                                                                                                                      },
+    {"sms: {rate: 10}\n",                                            "1:13: sms.rate must be a count and the time it is for, such as "
+                          "10/s, 600/m or 5/1h (a count "
+                          "up to 1000000, a time up to 7d), or 0 for no limit, got \"10\""                   },
+    {"http: {rate: [1/s]}\n",                                        "1:14: http.rate must be a rate, such as 10/s, got a list"       },
+    {"payment: {circuit: {open_for: 1ms}}\n",
+     "1:31: payment.circuit.open_for must be within 1s..1h, got \"1ms\""                                                              },
     {"debug_jobs: ja\n",                                             "1:13: debug_jobs must be true or false, got \"ja\""             },
     {"limits: {payload: 8M}\n",
      "1:19: limits.payload must be a size such as 512, 64KiB or 8MiB, got \"8M\""                                                     },

@@ -226,10 +226,11 @@ static const struct {
     enum mr_outcome_kind outcome;
     const char *words, *counter;
 } ends[] = {
-    {MR_HTTP_NOT_SENT, MR_OUTCOME_RETRY, "not sent: why",                         "http_not_sent"},
-    {MR_HTTP_REFUSED,  MR_OUTCOME_FAIL,  "not sent: why",                         "http_refused" },
-    {MR_HTTP_UNKNOWN,  MR_OUTCOME_RETRY, "nobody knows whether it was done: why",
-     "http_unknown"                                                                              },
+    {MR_HTTP_NOT_SENT, MR_OUTCOME_RETRY,   "not sent: why",                         "http_not_sent"},
+    {MR_HTTP_HELD,     MR_OUTCOME_RELEASE, "not sent: why",                         "http_held"    },
+    {MR_HTTP_REFUSED,  MR_OUTCOME_FAIL,    "not sent: why",                         "http_refused" },
+    {MR_HTTP_UNKNOWN,  MR_OUTCOME_RETRY,   "nobody knows whether it was done: why",
+     "http_unknown"                                                                                },
 };
 
 START_TEST(without_an_answer_the_reason_says_what_is_known)

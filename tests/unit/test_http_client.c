@@ -345,25 +345,6 @@ START_TEST(where_nobody_accepts_nothing_is_sent)
 }
 END_TEST
 
-START_TEST(a_turn_that_does_not_come_in_time_sends_nothing)
-{
-    mr_http_scene_start(&scene, NULL);
-    struct mr_http_request request =
-        mr_http_scene_request(mr_http_scene_url(scene.peer.port, "/echo?fault=hang"));
-    request.peer_max = 1;
-    request.timeout_ms = 2000;
-    mr_http_scene_begin(&scene, 0, &request);
-    request.timeout_ms = 200;
-    mr_http_scene_begin(&scene, 1, &request);
-    mr_http_scene_await(&scene, 1);
-    mr_http_scene_expect(&scene.results[1].answer, MR_HTTP_NOT_SENT,
-                         "no turn at http://127.0.0.1:");
-    mr_http_scene_await(&scene, 2);
-    ck_assert_uint_eq(mr_peer_count(&scene.peer, NULL), 1);
-    mr_http_scene_stop(&scene);
-}
-END_TEST
-
 START_TEST(a_cancelled_call_says_whether_it_had_left)
 {
     mr_http_scene_start(&scene, NULL);
@@ -567,7 +548,6 @@ int main(void)
         {an_answer_that_is_none_is_unknown,                         MR_COUNT(nonsense)},
         {where_nobody_listens_nothing_is_sent,                      0                 },
         {where_nobody_accepts_nothing_is_sent,                      0                 },
-        {a_turn_that_does_not_come_in_time_sends_nothing,           0                 },
         {a_cancelled_call_says_whether_it_had_left,                 0                 },
         {only_what_may_be_repeated_is_sent_again_by_itself,         MR_COUNT(reused)  },
         {an_idle_connection_that_the_peer_has_closed_does_no_harm,  0                 },

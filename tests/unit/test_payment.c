@@ -158,6 +158,7 @@ static const struct {
     enum mr_payment_end end;
 } exchanges[] = {
     {MR_HTTP_NOT_SENT, MR_PAYMENT_UNABLE },
+    {MR_HTTP_HELD,     MR_PAYMENT_LATER  },
     {MR_HTTP_REFUSED,  MR_PAYMENT_UNABLE },
     {MR_HTTP_UNKNOWN,  MR_PAYMENT_UNKNOWN},
 };

@@ -1,8 +1,8 @@
 /*
- * The payment provider's API, in Stripe's shape: asks for one charge, or looks it up.
+ * The payment provider's API, in Stripe's shape: asks for one charge or refund, or looks it up.
  *
- * The job's uuid is the provider's idempotency key and stands in the charge's metadata: asked again under the same key the provider repeats
- * its answer and charges nothing, and once it has forgotten the key the metadata still find the charge.
+ * The job's uuid is the provider's idempotency key and stands in the metadata: asked again under the same key the provider repeats
+ * its answer and does nothing, and once it has forgotten the key the metadata still find what was done.
  */
 #ifndef MR_JOBS_BILLING_PAYMENT_H
 #define MR_JOBS_BILLING_PAYMENT_H
@@ -12,7 +12,7 @@
 /* Where it is; strings are borrowed. */
 struct mr_payment_provider {
     struct mr_http_client *http;
-    char *url; /* of the charges: ".../v1/payment_intents" */
+    char *url; /* of its API: ".../v1" */
     const char *key, *ca_file;
     unsigned connections;
     struct mr_http_limits limits;

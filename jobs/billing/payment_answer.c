@@ -34,7 +34,7 @@ static void copy_words(const json_t *object, const char *name, const struct mr_p
 {
     const char *text = json_string_value(json_object_get(object, name));
 
-    if (text && strstr(text, payment->source))
+    if (text && payment->source && strstr(text, payment->source))
         *out = '\0';
     else
         copy_text(object, name, out, room);
@@ -75,31 +75,60 @@ static bool is_as_asked(const json_t *intent, const struct mr_payment *payment)
            text_is(intent, "currency", payment->currency);
 }
 
-/*
- * A charge as the provider has it. Where the customer would have to do something, nothing was taken and a job can do nothing about
- * it. All other states may still become either.
- */
-static void read_intent(const json_t *intent, const struct mr_payment *payment,
-                        struct mr_payment_answer *out)
+static const char *what_of(const struct mr_payment *payment)
 {
-    char status[60];
+    return payment->refund_of ? "refund" : "charge";
+}
 
-    copy_text(intent, "status", status, sizeof(status));
-    copy_text(intent, "id", out->id, sizeof(out->id));
-    if (*out->id == '\0' || *status == '\0')
-        end(out, MR_PAYMENT_UNKNOWN, "the answer is no charge of the provider's API");
-    else if (!is_as_asked(intent, payment))
-        end(out, MR_PAYMENT_ODD,
-            "the provider's charge %s has another amount or currency than was asked for",
-            out->id);
-    else if (strcmp(status, "succeeded") == 0)
-        out->end = MR_PAYMENT_PAID;
-    else if (strcmp(status, "requires_action") == 0)
+/* Where the customer would have to do something, nothing was taken and a job can do nothing about it; true if that was it. */
+static bool read_failed_charge(const json_t *intent, const char *status,
+                               const struct mr_payment *payment, struct mr_payment_answer *out)
+{
+    bool action = strcmp(status, "requires_action") == 0;
+
+    if (action)
         refuse(out, status, "the customer would have to confirm it with the bank");
     else if (strcmp(status, "requires_payment_method") == 0 || strcmp(status, "canceled") == 0)
         refuse_as(out, json_object_get(intent, "last_payment_error"), status, payment);
     else
-        end(out, MR_PAYMENT_UNKNOWN, "the provider's charge %s is still %s", out->id, status);
+        return false;
+    return true;
+}
+
+/* One of a bank account may fail days later; until then it is pending. */
+static bool read_failed_refund(const json_t *refund, const char *status,
+                               struct mr_payment_answer *out)
+{
+    char reason[sizeof(out->code)];
+
+    if (strcmp(status, "failed") != 0 && strcmp(status, "canceled") != 0)
+        return false;
+    copy_text(refund, "failure_reason", reason, sizeof(reason));
+    refuse(out, *reason ? reason : status, "the money did not arrive");
+    return true;
+}
+
+/* A charge or refund as the provider has it. All states that are not named here may still become either end. */
+static void read_object(const json_t *object, const struct mr_payment *payment,
+                        struct mr_payment_answer *out)
+{
+    char status[60];
+
+    copy_text(object, "status", status, sizeof(status));
+    copy_text(object, "id", out->id, sizeof(out->id));
+    if (*out->id == '\0' || *status == '\0')
+        end(out, MR_PAYMENT_UNKNOWN, "the answer is no %s of the provider's API",
+            what_of(payment));
+    else if (!is_as_asked(object, payment))
+        end(out, MR_PAYMENT_ODD,
+            "the provider's %s %s has another amount or currency than was asked for",
+            what_of(payment), out->id);
+    else if (strcmp(status, "succeeded") == 0)
+        out->end = MR_PAYMENT_PAID;
+    else if (payment->refund_of ? !read_failed_refund(object, status, out)
+                                : !read_failed_charge(object, status, payment, out))
+        end(out, MR_PAYMENT_UNKNOWN, "the provider's %s %s is still %s", what_of(payment),
+            out->id, status);
 }
 
 /* No answer at all; true if that was it. */
@@ -164,7 +193,7 @@ void mr_payment_read(const struct mr_http_answer *http, const struct mr_payment 
                        ? NULL
                        : json_loadb(http->body.at, http->body.len, 0, NULL);
     if (http->status >= 200 && http->status < 300)
-        read_intent(body, payment, out);
+        read_object(body, payment, out);
     else if (http->status >= 400 && http->status < 500)
         read_no(http, body, payment, out);
     else
@@ -204,22 +233,28 @@ static const json_t *choose(const json_t *found, const struct mr_payment *paymen
     return chosen;
 }
 
-static void read_found(const json_t *found, const struct mr_payment *payment,
+static void read_found(const json_t *body, const struct mr_payment *payment,
                        struct mr_payment_answer *out)
 {
+    const json_t *found = json_object_get(body, "data");
+    bool all = !json_is_true(json_object_get(body, "has_more"));
     unsigned n_paid = 0;
     const json_t *chosen = choose(found, payment, &n_paid);
 
     if (!json_is_array(found))
-        end(out, MR_PAYMENT_UNKNOWN, "the answer is no list of charges");
+        end(out, MR_PAYMENT_UNKNOWN, "the answer is no list of %ss", what_of(payment));
     else if (n_paid > 1)
-        end(out, MR_PAYMENT_ODD, "the provider has %u paid charges for this uuid", n_paid);
+        end(out, MR_PAYMENT_ODD, "the provider has %u paid %ss for this uuid", n_paid,
+            what_of(payment));
+    else if (!chosen && !all)
+        end(out, MR_PAYMENT_UNKNOWN, "the provider has more %ss than one answer holds",
+            what_of(payment));
     else if (!chosen)
-        end(out, MR_PAYMENT_OPEN, "the provider finds no charge for this uuid");
+        end(out, MR_PAYMENT_OPEN, "the provider finds no %s for this uuid", what_of(payment));
     else if (text_is(chosen, "status", "requires_confirmation"))
         end(out, MR_PAYMENT_OPEN, "the provider has begun the charge and not confirmed it");
     else
-        read_intent(chosen, payment, out);
+        read_object(chosen, payment, out);
 }
 
 void mr_payment_read_search(const struct mr_http_answer *http, const struct mr_payment *payment,
@@ -232,7 +267,7 @@ void mr_payment_read_search(const struct mr_http_answer *http, const struct mr_p
                        ? NULL
                        : json_loadb(http->body.at, http->body.len, 0, NULL);
     if (body)
-        read_found(json_object_get(body, "data"), payment, out);
+        read_found(body, payment, out);
     else
         end(out, MR_PAYMENT_UNKNOWN, "the look-up got status %ld%s", http->status,
             http->status == 200 ? " with a body that is no JSON" : "");

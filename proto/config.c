@@ -3,6 +3,7 @@
 #include "proto/base/mem.h"
 #include "proto/config_env.h"
 #include "proto/config_table.h"
+#include "proto/number_format.h"
 #include "proto/options.h"
 
 #include <errno.h>
@@ -215,6 +216,17 @@ static void check_mysql(const struct load *load)
                              min, max);
 }
 
+static void check_billing(const struct load *load)
+{
+    const char *format = json_string_value(mr_options_get(load->values, "billing.number"));
+    bool yearly = json_is_true(mr_options_get(load->values, "billing.yearly"));
+    struct mr_err err;
+
+    if (format && yearly && mr_number_format_check(format, true, &err) != MR_OK)
+        mr_config_errors_add(load->errors, place_of(load, "billing.yearly"),
+                             "billing.number %s (billing.yearly)", err.text);
+}
+
 static void fill_pools(struct mr_config *config)
 {
     json_t *pools = json_object_get(config->values, "pools"), *pool;
@@ -256,6 +268,7 @@ static enum mr_code build(struct load *load, const char *const *environment,
     check_jobs(load);
     check_control(load);
     check_mysql(load);
+    check_billing(load);
     if (load->errors->n_lines > 0) {
         json_decref(load->values);
         return MR_EINVAL;

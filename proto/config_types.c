@@ -4,12 +4,14 @@
 #include "proto/base/mem.h"
 #include "proto/base/rate.h"
 #include "proto/config.h"
+#include "proto/number_format.h"
 #include "proto/redis_url.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { WEIGHT_MAX = 1000, WAIT_MAX_S = 7 * 86400, CODE_MAX = 255 };
+enum { WEIGHT_MAX = 1000, WAIT_MAX_S = 7 * 86400, CODE_MAX = 255, ZONE_MAX = 60 };
 
 /* The weight behind the name in "name:weight"; 1 where there is none, 0 where it is wrong. */
 static uint32_t weight_of(const char *text)
@@ -331,7 +333,7 @@ static json_t *read_rate(const struct mr_option_site *site)
     return json_string(text);
 }
 
-static void print_rate(const json_t *value, bool secrets, struct mr_buf *out)
+static void print_text(const json_t *value, bool secrets, struct mr_buf *out)
 {
     mr_option_text.print(value, secrets, out);
 }
@@ -339,5 +341,57 @@ static void print_rate(const json_t *value, bool secrets, struct mr_buf *out)
 const struct mr_option_type mr_config_rate = {
     .name = "rate, such as 10/s or 600/m; the count may come at once",
     .read = read_rate,
-    .print = print_rate,
+    .print = print_text,
+};
+
+static json_t *read_number_format(const struct mr_option_site *site)
+{
+    struct mr_err err;
+
+    if (site->node->type != MR_YAML_SCALAR) {
+        mr_option_complain(site, mr_config_number_format.name);
+        return NULL;
+    }
+    if (mr_number_format_check(site->node->text, false, &err) == MR_OK)
+        return json_string(site->node->text);
+    mr_config_errors_add(site->errors, site->node->at, "%s %s", site->path, err.text);
+    return NULL;
+}
+
+const struct mr_option_type mr_config_number_format = {
+    .name = "a format such as \"{series}-{year}-{number:6}\"",
+    .read = read_number_format,
+    .print = print_text,
+};
+
+/* A name below the system's zones, and nothing that leads out of there. */
+static bool is_zone(const char *name)
+{
+    size_t len = strlen(name);
+
+    if (strcmp(name, "UTC") == 0)
+        return true;
+    if (len == 0 || len > ZONE_MAX || name[0] == '/' || strstr(name, "..") ||
+        strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                     "0123456789_+/-") != len)
+        return false;
+    char *path = mr_asprintf("/usr/share/zoneinfo/%s", name);
+    bool known = access(path, R_OK) == 0;
+
+    free(path);
+    return known;
+}
+
+static json_t *read_zone(const struct mr_option_site *site)
+{
+    if (site->node->type == MR_YAML_SCALAR && is_zone(site->node->text))
+        return json_string(site->node->text);
+    mr_option_complain(site, mr_config_zone.name);
+    return NULL;
+}
+
+const struct mr_option_type mr_config_zone = {
+    .name = "a time zone that this system knows, such as UTC or Europe/Berlin",
+    .read = read_zone,
+    .print = print_text,
 };

@@ -1,4 +1,4 @@
-/* The types of options that only this product has: queues with weights, backoff, commands, exit statuses, rates. */
+/* The types of options that only this product has: queues with weights, backoff, commands, exit statuses, rates, time zones. */
 #ifndef MR_PROTO_CONFIG_TYPES_H
 #define MR_PROTO_CONFIG_TYPES_H
 
@@ -11,5 +11,8 @@ extern const struct mr_option_type mr_config_command;   /* list of text, not emp
 extern const struct mr_option_type mr_config_codes;     /* list of exit statuses */
 extern const struct mr_option_type mr_config_text_map;  /* names to text */
 extern const struct mr_option_type mr_config_rate;      /* text that mr_rate_parse takes */
+extern const struct mr_option_type
+    mr_config_number_format;                       /* text; see proto/number_format.h */
+extern const struct mr_option_type mr_config_zone; /* text: a time zone that this system has */
 
 #endif

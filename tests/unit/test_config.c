@@ -205,7 +205,8 @@ static const struct {
              "srv\",\"env\":{\"TOKEN\":\"s3cret\"},\"handler\":\"exec\",\"ok\":[0,3],"
              "\"retry\":[75],\"timeout_ms\":300000,\"tries\":4}}"},
     {"storage",   "{\"path\":\"/data\",\"quota_bytes\":0}"                   },
-    {"billing",   "{\"series\":\"INV\"}"                                     },
+    {"billing",   "{\"number\":\"{series}-{number:6}\",\"series\":\"INV\",\"timezone\":\"UTC\","
+                "\"yearly\":false}"                           },
     {"templates", "null"                                                     },
 };
 
@@ -320,6 +321,21 @@ static const struct {
     {"jobs: {'a b': {command: [x]}}\n",
      "1:8: \"a b\" is no name: jobs are called by 1 to 200 of A-Z a-z 0-9 _ . \\ @ -"                                                 },
     {"mysql: {pool: {min: 9, max: 3}}\n",                            "1:15: mysql.pool.min 9 is above mysql.pool.max 3"               },
+    {"billing: {number: \"{series}-{no}\"}\n",
+     "1:19: billing.number knows {series}, {year}, {number} and {number:1} to {number:12}, not "
+     "\"{no}\""                                                                                                                       },
+    {"billing: {number: \"{number}\"}\n",
+     "1:19: billing.number must hold {series}: without it two numbers would be printed alike"                                         },
+    {"billing: {yearly: true}\n",                                    "1:19: billing.number must hold {year}, since the numbers of "
+                                  "each year begin at 1 (billing.yearly)"                            },
+    {"billing: {timezone: Europe/Berlim}\n",
+     "1:21: billing.timezone must be a time zone that this system knows, such as UTC or "
+     "Europe/Berlin, got \"Europe/Berlim\""                                                                                           },
+    {"billing: {timezone: ../../../etc/passwd}\n",
+     "1:21: billing.timezone must be a time zone that this system knows, such as UTC or "
+     "Europe/Berlin, got \"../../../etc/passwd\""                                                                                     },
+    {"billing: {due: 2y}\n",
+     "1:16: billing.due must be a span of time such as 250ms, 10s or 1h30m, got \"2y\""                                               },
     {"grace: 1\ngrace: 2\n",                                         "2:1: \"grace\" stands here twice, first in line 1"              },
     {"redis: {prefix: \"${NOBODY}\"}\n",
      "1:17: the environment has no NOBODY: set it, or write ${NOBODY:-otherwise}"                                                     },

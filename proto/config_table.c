@@ -212,7 +212,7 @@ static const struct mr_option config_rows[] = {
      "series of invoice numbers of invoices that name none"},
     {"billing.seller", TEXT, TREE, NULL, NULL, WORKERS,
      "who issues the invoices, as printed on them; lines parted by line ends"},
-    {"billing.number", &mr_config_number_format, TREE, "{series}-{number:6}", NULL, WORKERS,
+    {"billing.number", &mr_config_number, TREE, "{series}-{number:6}", NULL, WORKERS,
      "how the number of an invoice is printed: {series}, {year}, {number} or {number:DIGITS}"},
     {"billing.yearly", BOOL, TREE, "false", NULL, WORKERS,
      "each series begins at 1 every year, by the invoices' dates; billing.number needs {year} then"},

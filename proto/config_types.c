@@ -349,7 +349,7 @@ static json_t *read_number_format(const struct mr_option_site *site)
     struct mr_err err;
 
     if (site->node->type != MR_YAML_SCALAR) {
-        mr_option_complain(site, mr_config_number_format.name);
+        mr_option_complain(site, mr_config_number.name);
         return NULL;
     }
     if (mr_number_format_check(site->node->text, false, &err) == MR_OK)
@@ -358,7 +358,7 @@ static json_t *read_number_format(const struct mr_option_site *site)
     return NULL;
 }
 
-const struct mr_option_type mr_config_number_format = {
+const struct mr_option_type mr_config_number = {
     .name = "a format such as \"{series}-{year}-{number:6}\"",
     .read = read_number_format,
     .print = print_text,

@@ -12,7 +12,7 @@ extern const struct mr_option_type mr_config_codes;     /* list of exit statuses
 extern const struct mr_option_type mr_config_text_map;  /* names to text */
 extern const struct mr_option_type mr_config_rate;      /* text that mr_rate_parse takes */
 extern const struct mr_option_type
-    mr_config_number_format;                       /* text; see proto/number_format.h */
-extern const struct mr_option_type mr_config_zone; /* text: a time zone that this system has */
+    mr_config_number;                              /* text that mr_number_format_check takes */
+extern const struct mr_option_type mr_config_zone; /* text: a time zone of this system */
 
 #endif

@@ -8,7 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CUSTOMER_MAX = 64, TEXT_MAX = 1000, SERIES_MAX = 20, DIGITS_MAX = 18, PLACE_MAX = 64 };
+enum {
+    CUSTOMER_MAX = 64,
+    TEXT_MAX = 1000,
+    NOTES_MAX = 4000,
+    SERIES_MAX = MR_NUMBER_SERIES_MAX,
+    DIGITS_MAX = 18,
+    PLACE_MAX = 64
+};
 
 /* ---- a line ---- */
 
@@ -55,36 +62,50 @@ static enum mr_code read_line(json_t *value, size_t i, struct mr_invoice_line *l
     if (code != MR_OK)
         return code;
     line->tax_bp = (unsigned)tax_bp;
-    if (!sum_line(line))
-        return mr_fail(err, MR_EINVAL,
-                       "data.lines[%zu]: %" PRId64 " times %" PRId64
-                       " is beyond int64, the largest amount there is",
-                       i, line->quantity, line->unit_minor);
     line->text = mr_strdup(text);
     return MR_OK;
 }
 
 /* ---- the whole ---- */
 
-static enum mr_code add_up(struct mr_invoice *invoice, struct mr_err *err)
+/* False where it is beyond int64. */
+static bool add_line(struct mr_invoice *invoice, const struct mr_invoice_line *line)
 {
-    for (size_t i = 0; i < invoice->n_lines; i++) {
-        const struct mr_invoice_line *line = &invoice->lines[i];
+    return mr_money_add(invoice->net_minor, line->net_minor, &invoice->net_minor) &&
+           mr_money_add(invoice->tax_minor, line->tax_minor, &invoice->tax_minor) &&
+           mr_money_add(invoice->net_minor, invoice->tax_minor, &invoice->total_minor);
+}
 
-        if (!mr_money_add(invoice->net_minor, line->net_minor, &invoice->net_minor) ||
-            !mr_money_add(invoice->tax_minor, line->tax_minor, &invoice->tax_minor) ||
-            !mr_money_add(invoice->net_minor, invoice->tax_minor, &invoice->total_minor))
+enum mr_code mr_invoice_sum(struct mr_invoice *invoice, struct mr_err *err)
+{
+    invoice->net_minor = invoice->tax_minor = invoice->total_minor = 0;
+    for (size_t i = 0; i < invoice->n_lines; i++) {
+        struct mr_invoice_line *line = &invoice->lines[i];
+
+        if (!sum_line(line))
+            return mr_fail(err, MR_EINVAL,
+                           "data.lines[%zu]: %" PRId64 " times %" PRId64
+                           " is beyond int64, the largest amount there is",
+                           i, line->quantity, line->unit_minor);
+        if (!add_line(invoice, line))
             return mr_fail(err, MR_EINVAL,
                            "data.lines: with lines[%zu] the sum is beyond int64, the largest "
                            "amount there is",
                            i);
     }
-    if (invoice->total_minor < 0)
+    return MR_OK;
+}
+
+static enum mr_code add_up(struct mr_invoice *invoice, struct mr_err *err)
+{
+    enum mr_code code = mr_invoice_sum(invoice, err);
+
+    if (code == MR_OK && invoice->total_minor < 0)
         return mr_fail(err, MR_EINVAL,
                        "data.lines: the total is %" PRId64
                        ", below 0: what is owed to a customer is no invoice",
                        invoice->total_minor);
-    return MR_OK;
+    return code;
 }
 
 static enum mr_code read_lines(json_t *value, struct mr_invoice *invoice, struct mr_err *err)
@@ -140,6 +161,44 @@ static enum mr_code read_series(json_t *value, const char *default_series, char 
     return code;
 }
 
+static enum mr_code read_day(json_t *value, const char *place, char *out, struct mr_err *err)
+{
+    const char *text = json_string_value(value);
+
+    if (!value || json_is_null(value))
+        return MR_OK;
+    if (!text)
+        return mr_member_wrong(value, place, "a day such as \"2026-12-31\"", err);
+    if (!mr_day_is(text))
+        return mr_fail(err, MR_EINVAL,
+                       "%s must be a day of the calendar such as \"2026-12-31\", not \"%.20s\"",
+                       place, text);
+    memcpy(out, text, MR_DAY);
+    return MR_OK;
+}
+
+static enum mr_code read_days(json_t *data, struct mr_invoice *invoice, struct mr_err *err)
+{
+    enum mr_code code =
+        read_day(json_object_get(data, "date"), "data.date", invoice->date, err);
+
+    if (code == MR_OK)
+        code = read_day(json_object_get(data, "due"), "data.due", invoice->due, err);
+    return code;
+}
+
+static enum mr_code read_notes(json_t *value, char **out, struct mr_err *err)
+{
+    const char *notes = NULL;
+
+    if (!value || json_is_null(value))
+        return MR_OK;
+    enum mr_code code = mr_member_lines(value, "data.notes", NOTES_MAX, &notes, err);
+    if (code == MR_OK)
+        *out = mr_strdup(notes);
+    return code;
+}
+
 enum mr_code mr_invoice_read(json_t *data, const char *default_series, struct mr_invoice *out,
                              struct mr_err *err)
 {
@@ -157,6 +216,10 @@ enum mr_code mr_invoice_read(json_t *data, const char *default_series, struct mr
     if (code == MR_OK)
         code =
             read_series(json_object_get(data, "series"), default_series, &invoice.series, err);
+    if (code == MR_OK)
+        code = read_days(data, &invoice, err);
+    if (code == MR_OK)
+        code = read_notes(json_object_get(data, "notes"), &invoice.notes, err);
     if (code == MR_OK)
         code = read_lines(json_object_get(data, "lines"), &invoice, err);
     if (code != MR_OK) {
@@ -177,31 +240,26 @@ void mr_invoice_fini(struct mr_invoice *invoice)
     free(invoice->lines);
     free(invoice->customer);
     free(invoice->series);
+    free(invoice->notes);
     *invoice = (struct mr_invoice){0};
 }
 
 /* ---- numbers ---- */
 
-void mr_invoice_number(const char *series, int64_t number, char *out)
-{
-    snprintf(out, MR_INVOICE_NUMBER, "%.*s-%06" PRId64, SERIES_MAX, series, number);
-}
-
-bool mr_invoice_parse_number(const char *text, char *series, int64_t *number)
+bool mr_invoice_full_number(const char *text, char *out)
 {
     const char *dash = strrchr(text, '-');
     size_t len = dash ? (size_t)(dash - text) : 0;
     size_t digits = dash ? strlen(dash + 1) : 0;
+    char series[SERIES_MAX + 1];
 
     if (len == 0 || len > SERIES_MAX || digits == 0 || digits > DIGITS_MAX ||
         strspn(dash + 1, "0123456789") != digits)
         return false;
-    char name[SERIES_MAX + 1];
-    memcpy(name, text, len);
-    name[len] = '\0';
-    if (!is_series(name))
+    memcpy(series, text, len);
+    series[len] = '\0';
+    if (!is_series(series))
         return false;
-    memcpy(series, name, len + 1);
-    *number = strtoll(dash + 1, NULL, 10);
+    mr_number_format_print(MR_INVOICE_FORMAT, series, 0, strtoll(dash + 1, NULL, 10), out);
     return true;
 }

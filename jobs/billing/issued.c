@@ -1,6 +1,5 @@
 #include "jobs/billing/issued.h"
 
-#include "jobs/billing/books.h"
 #include "proto/base/mem.h"
 
 #include <stdlib.h>
@@ -8,24 +7,30 @@
 
 /* What of it is read, in the order of enum column. */
 #define SELECT_ISSUED                                                                          \
-    "SELECT i.uuid, i.series, i.number, i.currency, i.net_minor, i.tax_minor, i.total_minor, " \
-    "DATE(i.created_at), i.pdf_key, i.pdf_at IS NOT NULL, c.id, c.name, c.address "            \
+    "SELECT i.uuid, i.series, i.printed, i.currency, i.net_minor, i.tax_minor, "               \
+    "i.total_minor, i.issued_on, i.due_on, i.notes, i.pdf_key, i.pdf_at IS NOT NULL, c.id, "   \
+    "c.name, c.address, c.email "                                                              \
     "FROM billing_invoices i JOIN billing_customers c ON c.id = i.customer "
+
+enum { NAME_MAX_BYTES = 64 };
 
 enum column {
     UUID,
     SERIES,
-    NUMBER,
+    PRINTED,
     CURRENCY,
     NET,
     TAX,
     TOTAL,
     DATE,
+    DUE,
+    NOTES,
     PDF_KEY,
     DRAWN,
     CUSTOMER,
     NAME,
-    ADDRESS
+    ADDRESS,
+    EMAIL
 };
 
 int64_t mr_issued_integer(struct mr_bytes value)
@@ -43,6 +48,12 @@ int64_t mr_issued_integer(struct mr_bytes value)
 static char *text_of(struct mr_bytes value)
 {
     return value.at ? mr_strndup(value.at, value.len) : mr_strdup("");
+}
+
+static void copy_day(struct mr_bytes value, char *out)
+{
+    if (value.at && value.len == MR_DAY - 1)
+        memcpy(out, value.at, MR_DAY - 1); /* out is zero behind it */
 }
 
 struct found {
@@ -63,18 +74,21 @@ static enum mr_code on_issued(void *arg, const struct mr_sql_row *row, struct mr
     if (mr_currency_find(currency, &invoice->currency, err) != MR_OK)
         return MR_EFAULT; /* somebody else wrote there */
     issued->uuid = text_of(row->values[UUID]);
-    issued->number = mr_issued_integer(row->values[NUMBER]);
-    issued->date = text_of(row->values[DATE]);
+    issued->printed = text_of(row->values[PRINTED]);
     issued->pdf_key = text_of(row->values[PDF_KEY]);
     issued->drawn = mr_issued_integer(row->values[DRAWN]) != 0;
     issued->name = text_of(row->values[NAME]);
     issued->address = text_of(row->values[ADDRESS]);
+    issued->email = text_of(row->values[EMAIL]);
     invoice->customer = text_of(row->values[CUSTOMER]);
     invoice->series = text_of(row->values[SERIES]);
     invoice->net_minor = mr_issued_integer(row->values[NET]);
     invoice->tax_minor = mr_issued_integer(row->values[TAX]);
     invoice->total_minor = mr_issued_integer(row->values[TOTAL]);
-    mr_invoice_number(invoice->series, issued->number, issued->printed);
+    copy_day(row->values[DATE], invoice->date);
+    copy_day(row->values[DUE], invoice->due);
+    if (row->values[NOTES].at)
+        invoice->notes = text_of(row->values[NOTES]);
     return MR_OK;
 }
 
@@ -103,21 +117,37 @@ enum mr_code mr_issued_find(struct mr_mysql_conn *conn, const char *uuid, struct
     return find(conn, SELECT_ISSUED "WHERE i.uuid = ?", &value, 1, out, err);
 }
 
+static enum mr_code find_printed(struct mr_mysql_conn *conn, const char *printed,
+                                 struct mr_issued *out, struct mr_err *err)
+{
+    const struct mr_sql_value value = mr_sql_text(printed);
+
+    return find(conn, SELECT_ISSUED "WHERE i.printed = ?", &value, 1, out, err);
+}
+
+/* What can be neither uuid nor number is not asked for: the server would complain of its characters instead. */
+static bool may_be_a_name(const char *name)
+{
+    size_t len = strlen(name);
+
+    return len > 0 && len <= NAME_MAX_BYTES &&
+           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                        "0123456789_.:/-") == len;
+}
+
 enum mr_code mr_issued_find_named(struct mr_mysql_conn *conn, const char *name,
                                   struct mr_issued *out, struct mr_err *err)
 {
-    char series[MR_INVOICE_NUMBER];
-    int64_t number = 0;
+    char full[MR_INVOICE_NUMBER];
 
-    /* What can be no uuid is no printed number either; the server would complain of its characters instead. */
-    if (mr_books_check_uuid(name, NULL) != MR_OK)
+    if (!may_be_a_name(name))
         return mr_fail(err, MR_ENOTFOUND, "no invoice can be called so");
     enum mr_code code = mr_issued_find(conn, name, out, err);
-    if (code != MR_ENOTFOUND || !mr_invoice_parse_number(name, series, &number))
-        return code;
-    const struct mr_sql_value values[] = {mr_sql_text(series), mr_sql_int(number)};
-    return find(conn, SELECT_ISSUED "WHERE i.series = ? AND i.number = ?", values,
-                MR_COUNT(values), out, err);
+    if (code == MR_ENOTFOUND)
+        code = find_printed(conn, name, out, err);
+    if (code == MR_ENOTFOUND && mr_invoice_full_number(name, full))
+        code = find_printed(conn, full, out, err);
+    return code;
 }
 
 /* ---- its lines ---- */
@@ -158,9 +188,10 @@ void mr_issued_fini(struct mr_issued *issued)
         return;
     mr_invoice_fini(&issued->invoice);
     free(issued->uuid);
-    free(issued->date);
+    free(issued->printed);
     free(issued->pdf_key);
     free(issued->name);
     free(issued->address);
+    free(issued->email);
     *issued = (struct mr_issued){0};
 }

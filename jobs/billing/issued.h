@@ -8,13 +8,11 @@
 /* Zero-initialised is empty. Strings are owned. */
 struct mr_issued {
     char *uuid;
-    int64_t number;
-    char printed[MR_INVOICE_NUMBER]; /* "INV-000042" */
-    char *date;                      /* "2026-11-25", UTC */
-    char *pdf_key;                   /* under storage.path */
-    bool drawn;                      /* the PDF has been stored once */
-    char *name, *address;            /* of the customer; "" when there is none */
-    struct mr_invoice invoice;       /* its lines only after mr_issued_read_lines */
+    char *printed;                /* its number: "INV-000042" */
+    char *pdf_key;                /* under storage.path */
+    bool drawn;                   /* the PDF has been stored once */
+    char *name, *address, *email; /* of the customer; "" when there is none */
+    struct mr_invoice invoice; /* its date is set; its lines only after mr_issued_read_lines */
 };
 
 /*
@@ -22,7 +20,7 @@ struct mr_issued {
  */
 enum mr_code mr_issued_find(struct mr_mysql_conn *conn, const char *uuid, struct mr_issued *out,
                             struct mr_err *err);
-/* The same by what a person would call it: its uuid, else its printed number. */
+/* The same by what a person would call it: its uuid, else its number as printed, else as mr_invoice_full_number completes it. */
 enum mr_code mr_issued_find_named(struct mr_mysql_conn *conn, const char *name,
                                   struct mr_issued *out, struct mr_err *err);
 enum mr_code mr_issued_read_lines(struct mr_mysql_conn *conn, struct mr_issued *issued,

@@ -27,11 +27,13 @@ enum mr_code mr_member_wrong(json_t *value, const char *place, const char *wante
  * C0, DEL, C1, and what ends lines and paragraphs (U+2028, U+2029): nothing that paper shows in its place. jansson has checked that
  * it is UTF-8.
  */
-static bool has_control(const char *text, size_t len)
+static bool has_control(const char *text, size_t len, bool lines)
 {
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
 
+        if (c == '\n' && lines)
+            continue;
         if (c < ' ' || c == 0x7f)
             return true;
         if (c == 0xc2 && (unsigned char)text[i + 1] < 0xa0)
@@ -43,8 +45,8 @@ static bool has_control(const char *text, size_t len)
     return false;
 }
 
-enum mr_code mr_member_text(json_t *value, const char *place, size_t max, const char **out,
-                            struct mr_err *err)
+static enum mr_code take_text(json_t *value, const char *place, size_t max, bool lines,
+                              const char **out, struct mr_err *err)
 {
     if (!json_is_string(value))
         return mr_member_wrong(value, place, "a string", err);
@@ -54,11 +56,23 @@ enum mr_code mr_member_text(json_t *value, const char *place, size_t max, const 
     if (len == 0 || len > max)
         return mr_fail(err, MR_EINVAL, "%s must be 1 to %zu bytes long, not %zu", place, max,
                        len);
-    if (has_control(text, len))
-        return mr_fail(err, MR_EINVAL, "%s must not hold control characters or line ends",
-                       place);
+    if (has_control(text, len, lines))
+        return mr_fail(err, MR_EINVAL, "%s must not hold control characters%s", place,
+                       lines ? " but line ends" : " or line ends");
     *out = text;
     return MR_OK;
+}
+
+enum mr_code mr_member_text(json_t *value, const char *place, size_t max, const char **out,
+                            struct mr_err *err)
+{
+    return take_text(value, place, max, false, out, err);
+}
+
+enum mr_code mr_member_lines(json_t *value, const char *place, size_t max, const char **out,
+                             struct mr_err *err)
+{
+    return take_text(value, place, max, true, out, err);
 }
 
 enum mr_code mr_member_whole(json_t *value, const char *place, const char *wanted, int64_t min,

@@ -15,6 +15,9 @@ enum mr_code mr_member_object(json_t *value, const char *place, const char *want
 /* 1 to max bytes without control characters; out is borrowed from value. */
 enum mr_code mr_member_text(json_t *value, const char *place, size_t max, const char **out,
                             struct mr_err *err);
+/* The same where line ends may stand. */
+enum mr_code mr_member_lines(json_t *value, const char *place, size_t max, const char **out,
+                             struct mr_err *err);
 enum mr_code mr_member_whole(json_t *value, const char *place, const char *wanted, int64_t min,
                              int64_t max, int64_t *out, struct mr_err *err);
 enum mr_code mr_member_currency(json_t *value, const char *place,

@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { GAP_PT = 14, NUMBER_MAX = 24, RATE_MAX = 16 };
 
@@ -43,7 +42,9 @@ static void add_head(struct mr_pdf *pdf, const struct mr_paper *paper,
     snprintf(title, sizeof(title), "Invoice %s", issued->printed);
     mr_pdf_text(pdf, MR_PDF_TITLE, title);
     mr_pdf_pair(pdf, "Number", issued->printed);
-    mr_pdf_pair(pdf, "Date", issued->date);
+    mr_pdf_pair(pdf, "Date", issued->invoice.date);
+    if (*issued->invoice.due)
+        mr_pdf_pair(pdf, "Due", issued->invoice.due);
     mr_pdf_pair(pdf, "Customer", issued->invoice.customer);
     mr_pdf_gap(pdf, GAP_PT);
 }
@@ -93,24 +94,21 @@ static void add_table(struct mr_pdf *pdf, const struct mr_invoice *invoice)
     mr_pdf_table_end(pdf);
 }
 
-/* Midnight of the invoice's day, so that it is the same whenever it is drawn. */
-static uint64_t made_at_ms(const char *date)
+static void add_notes(struct mr_pdf *pdf, enum mr_pdf_style style, const char *notes)
 {
-    struct tm tm = {0};
-
-    if (sscanf(date, "%d-%d-%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday) != 3)
-        return 0;
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
-    return (uint64_t)timegm(&tm) * 1000;
+    if (!notes)
+        return;
+    mr_pdf_gap(pdf, GAP_PT);
+    mr_pdf_text(pdf, style, notes);
 }
 
 static enum mr_code draw(const struct mr_paper *paper, const struct mr_issued *issued,
                          struct mr_storage_file *file, struct mr_err *err)
 {
-    const struct mr_pdf_about about = {.title = issued->printed,
-                                       .author = paper->seller,
-                                       .made_at_ms = made_at_ms(issued->date)};
+    /* Midnight of the invoice's day, so that it is the same whenever it is drawn. */
+    uint64_t made_at_ms = (uint64_t)mr_day_start_s(issued->invoice.date) * 1000;
+    const struct mr_pdf_about about = {
+        .title = issued->printed, .author = paper->seller, .made_at_ms = made_at_ms};
     struct mr_pdf *pdf = NULL;
     enum mr_code code = mr_pdf_new(paper->press, &about, on_bytes, file, &pdf, err);
 
@@ -118,6 +116,8 @@ static enum mr_code draw(const struct mr_paper *paper, const struct mr_issued *i
         return code;
     add_head(pdf, paper, issued);
     add_table(pdf, &issued->invoice);
+    add_notes(pdf, MR_PDF_NORMAL, issued->invoice.notes);
+    add_notes(pdf, MR_PDF_SMALL, paper->notes);
     return mr_pdf_finish(pdf, err);
 }
 

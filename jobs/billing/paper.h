@@ -10,6 +10,7 @@ struct mr_paper {
     struct mr_pdf_press *press;
     struct mr_storage *storage;
     const char *seller; /* who issues, as printed; NULL: not said */
+    const char *notes;  /* printed below every invoice's own; NULL: nothing */
 };
 
 /*

@@ -119,6 +119,24 @@ START_TEST(an_invoice_is_numbered_booked_and_printed)
 }
 END_TEST
 
+START_TEST(days_and_notes_are_printed)
+{
+    const char *const words[] = {"2026-12-31", "Due", "2027-01-14", "Reverse charge",
+                                 "Thank you."};
+
+    start();
+    mr_shop_push(&shop,
+                 "{\"uuid\":\"i-1\",\"job\":\"billing.invoice\",\"data\":{\"customer\":"
+                 "\"ann\",\"currency\":\"EUR\",\"date\":\"2026-12-31\",\"due\":"
+                 "\"2027-01-14\",\"notes\":\"Reverse charge:\\nyou owe the tax.\",\"lines\":["
+                 "{\"text\":\"Flour\",\"quantity\":1,\"unit_minor\":1000,\"tax_bp\":0},"
+                 "{\"text\":\"Discount\",\"quantity\":1,\"unit_minor\":-100,\"tax_bp\":0}]}}");
+    mr_shop_await_done(&shop, SOON_MS);
+    expect_paper(KEY, words, MR_COUNT(words));
+    stop();
+}
+END_TEST
+
 START_TEST(a_thousand_lines_make_one_invoice_of_many_pages)
 {
     struct mr_buf lines = {0};
@@ -680,6 +698,7 @@ int main(void)
     const struct mr_test tests[] = {
         {an_invoice_is_numbered_booked_and_printed,                     MR_COUNT(currencies)},
         {a_thousand_lines_make_one_invoice_of_many_pages,               0                   },
+        {days_and_notes_are_printed,                                    0                   },
         {the_same_invoice_again_issues_nothing_and_mends_the_paper,     0                   },
         {what_a_killed_worker_left_half_drawn_is_swept_later,           0                   },
         {a_paper_that_is_there_is_left_alone,                           0                   },

@@ -84,7 +84,8 @@ START_TEST(migrating_makes_the_tables_once)
     says("applied");
     ck_assert_int_eq(RUN("db", "migrate"), 0);
     says("nothing to do");
-    ck_assert_int_eq(mr_mariadb_int(&db, "SELECT COUNT(*) FROM millrace_migrations"), 1);
+    ck_assert_int_eq(mr_mariadb_int(&db, "SELECT COUNT(*) FROM millrace_migrations"),
+                     mr_mariadb_migrations());
     mr_mariadb_stop(&db);
 }
 END_TEST
@@ -96,16 +97,45 @@ START_TEST(status_as_json_is_for_programs)
     set_up(NULL);
     ck_assert_int_eq(RUN("-o", "json", "db", "status"), 1);
     says("{\"items\":[{\"number\":1,\"name\":\"core\",\"state\":\"pending\",\"applied_at\":"
-         "null}],"
-         "\"next\":null}");
+         "null},");
+    says("\"applied_at\":null}],\"next\":null}");
     ck_assert_int_eq(RUN("db", "migrate"), 0);
     ck_assert_int_eq(RUN("-o", "json", "db", "status"), 0);
     at = mr_mariadb_text(&db,
                          "SELECT DATE_FORMAT(applied_at, '\"applied_at\":\"%s\"') FROM "
-                         "millrace_migrations",
+                         "millrace_migrations WHERE number = 1",
                          "%Y-%m-%dT%TZ");
     says(at);
     free(at);
+    mr_mariadb_stop(&db);
+}
+END_TEST
+
+/* Also where a migration was cut short before it was recorded: it is done over. */
+START_TEST(invoices_of_an_older_version_keep_their_numbers)
+{
+    char *text;
+
+    set_up(NULL);
+    mr_mariadb_apply(&db, "0001_core.sql");
+    mr_mariadb_do(&db, "INSERT INTO billing_customers (id, name) VALUES ('ann', 'Ann')");
+    mr_mariadb_do(&db,
+                  "INSERT INTO billing_series (name, last_number) VALUES ('INV', 1000000)");
+    mr_mariadb_do(&db,
+                  "INSERT INTO billing_invoices (uuid, series, number, customer, currency, "
+                  "net_minor, tax_minor, total_minor, created_at) VALUES "
+                  "('a', 'INV', 42, 'ann', 'EUR', 100, 19, 119, '2025-12-31 23:59:59'), "
+                  "('b', 'INV', 1000000, 'ann', 'EUR', 1, 0, 1, '2026-01-01')");
+    for (int n = 0; n < 2; n++) {
+        ck_assert_int_eq(RUN("db", "migrate"), 0);
+        text = mr_mariadb_text(&db, "SELECT GROUP_CONCAT(printed, ' ', year, ' ', issued_on "
+                                    "ORDER BY uuid SEPARATOR ', ') FROM billing_invoices");
+        ck_assert_str_eq(text, "INV-000042 0 2025-12-31, INV-1000000 0 2026-01-01");
+        free(text);
+        mr_mariadb_do(&db, "DELETE FROM millrace_migrations");
+    }
+    ck_assert_int_ne(mysql_query(db.sync, "UPDATE billing_invoices SET total_minor = 7"), 0);
+    ck_assert_ptr_nonnull(strstr(mysql_error(db.sync), "billing_invoices_sum"));
     mr_mariadb_stop(&db);
 }
 END_TEST
@@ -169,7 +199,8 @@ START_TEST(of_two_at_once_one_applies_and_the_other_finds_it_done)
     ck_assert_int_eq(mr_proc_exit_status(&other, RUN_MS), 0);
     ck_assert_int_ne(mr_proc_said(&ctl, "0001_core.sql: applied"),
                      mr_proc_said(&other, "0001_core.sql: applied"));
-    ck_assert_int_eq(mr_mariadb_int(&db, "SELECT COUNT(*) FROM millrace_migrations"), 1);
+    ck_assert_int_eq(mr_mariadb_int(&db, "SELECT COUNT(*) FROM millrace_migrations"),
+                     mr_mariadb_migrations());
     mr_mariadb_stop(&db);
 }
 END_TEST
@@ -263,7 +294,7 @@ END_TEST
 START_TEST(doctor_reads_what_the_database_promises)
 {
     static const char *const args[] = {"--innodb-flush-log-at-trx-commit=2", NULL};
-    char *yaml = NULL;
+    char *yaml = NULL, pending[80];
 
     set_up(args);
     ck_assert_int_ge(
@@ -273,7 +304,9 @@ START_TEST(doctor_reads_what_the_database_promises)
     ck_assert_int_eq(RUN("doctor"), 1);
     says("the pools here may open 800, the server takes 151");
     says("innodb_flush_log_at_trx_commit is 2");
-    says("1 not applied: run workerctl db migrate");
+    snprintf(pending, sizeof(pending), "%u not applied: run workerctl db migrate",
+             mr_mariadb_migrations());
+    says(pending);
     ck_assert_int_eq(RUN("db", "migrate"), 0);
     RUN("doctor");
     says("all applied");
@@ -289,6 +322,7 @@ int main(void)
     const struct mr_test tests[] = {
         {migrating_makes_the_tables_once,                         0},
         {status_as_json_is_for_programs,                          0},
+        {invoices_of_an_older_version_keep_their_numbers,         0},
         {a_failing_statement_is_named_and_done_again_when_mended, 0},
         {a_file_that_changed_after_it_was_applied_is_refused,     0},
         {a_database_of_a_newer_version_is_left_as_it_is,          0},

@@ -7,6 +7,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -263,7 +264,7 @@ static MYSQL_RES *ask(struct mr_mariadb *db, const char *sql)
 
     while (status == 0 && (status = mysql_next_result(db->sync)) == 0)
         mysql_free_result(mysql_store_result(db->sync));
-    ck_assert_msg(status <= 0, "%s: %s", sql, mysql_error(db->sync));
+    ck_assert_msg(status <= 0, "%s: %.200s", mysql_error(db->sync), sql);
     return first;
 }
 
@@ -323,14 +324,44 @@ char *mr_mariadb_text(struct mr_mariadb *db, const char *format, ...)
     return value;
 }
 
-void mr_mariadb_schema(struct mr_mariadb *db)
+#define MIGRATIONS MR_SOURCE_ROOT "/ops/mysql/"
+
+void mr_mariadb_apply(struct mr_mariadb *db, const char *name)
 {
-    char *sql = mr_zalloc(TEXT_MAX);
-    FILE *file = fopen(MR_SOURCE_ROOT "/ops/mysql/0001_core.sql", "re");
+    char *sql = mr_zalloc(TEXT_MAX), *path = mr_asprintf(MIGRATIONS "%s", name);
+    FILE *file = fopen(path, "re");
 
     ck_assert_ptr_nonnull(file);
     ck_assert_uint_lt(fread(sql, 1, TEXT_MAX, file), TEXT_MAX);
     fclose(file);
     mysql_free_result(ask(db, sql));
+    free(path);
     free(sql);
+}
+
+/* By number, since glob sorts. */
+static glob_t migrations(void)
+{
+    glob_t files;
+
+    ck_assert_int_eq(glob(MIGRATIONS "*.sql", 0, NULL, &files), 0);
+    return files;
+}
+
+void mr_mariadb_schema(struct mr_mariadb *db)
+{
+    glob_t files = migrations();
+
+    for (size_t i = 0; i < files.gl_pathc; i++)
+        mr_mariadb_apply(db, files.gl_pathv[i] + strlen(MIGRATIONS));
+    globfree(&files);
+}
+
+unsigned mr_mariadb_migrations(void)
+{
+    glob_t files = migrations();
+    unsigned n = (unsigned)files.gl_pathc;
+
+    globfree(&files);
+    return n;
 }

@@ -30,6 +30,10 @@ void mr_mariadb_start_tcp(struct mr_mariadb *db, const char *const *extra);
 void mr_mariadb_start_bare(struct mr_mariadb *db, const char *const *extra);
 /* Makes the tables of ops/mysql in the database. */
 void mr_mariadb_schema(struct mr_mariadb *db);
+/* One of them: "0001_core.sql". */
+void mr_mariadb_apply(struct mr_mariadb *db, const char *file);
+/* How many there are. */
+unsigned mr_mariadb_migrations(void);
 
 /* kill -9, then again with the data it left. */
 void mr_mariadb_kill(struct mr_mariadb *db);

@@ -42,7 +42,7 @@ void mr_shop_start(struct mr_shop *shop, const char *pools, const char *payment,
     snprintf(shop->yaml, sizeof(shop->yaml),
              "%s\n%s"
              "storage: { path: \"%s\" }\n"
-             "billing: { seller: \"Mill Shop, Mill Lane 7\" }\n"
+             "billing: { seller: \"Mill Shop, Mill Lane 7\", notes: \"Thank you.\" }\n"
              "payment: { url: \"http://127.0.0.1:%d\", key: " MR_SHOP_KEY "%s%s }\n",
              pools, shop->db.yaml, shop->files, shop->peer.port, *payment ? ", " : "", payment);
 }
@@ -163,11 +163,11 @@ void mr_shop_check_books(struct mr_shop *shop)
     ck_assert_int_eq(
         mr_mariadb_int(&shop->db,
                        "SELECT COUNT(*) FROM (SELECT series FROM billing_invoices GROUP BY "
-                       "series HAVING COUNT(*) <> MAX(number) OR MIN(number) <> 1) x"),
+                       "series, year HAVING COUNT(*) <> MAX(number) OR MIN(number) <> 1) x"),
         0);
     ck_assert_int_eq(mr_mariadb_int(&shop->db,
                                     "SELECT COUNT(*) FROM billing_series s WHERE last_number "
                                     "<> (SELECT COUNT(*) FROM billing_invoices i WHERE "
-                                    "i.series = s.name)"),
+                                    "i.series = s.name AND i.year = s.year)"),
                      0);
 }

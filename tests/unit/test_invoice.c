@@ -94,6 +94,11 @@ static const struct {
     {WITH("\"series\":\"ABCDEFGHIJKLMNOPQRSTU\""),
      "data.series must be 1 to 20 of"},
     {WITH("\"series\":[]"),                      "data.series must be a string, not a list"},
+    {WITH("\"date\":7"),                         "data.date must be a day such as \"2026-12-31\", not a number"},
+    {WITH("\"date\":\"2026-02-29\""),            "data.date must be a day of the calendar such as \"2026-12-31\", not \"2026-02-29\""},
+    {WITH("\"due\":\"14d\""),                    "data.due must be a day of the calendar"},
+    {WITH("\"notes\":[]"),                       "data.notes must be a string, not a list"},
+    {WITH("\"notes\":\"a\\tb\""),                "data.notes must not hold control characters but line ends"},
     {WITH("\"series\":\"A\""),                   "data.lines is missing: it must be a list"},
     {WITH("\"lines\":\"none\""),                 "data.lines must be a list, not a string"},
     {LINES(""),                                  "data.lines must hold 1 to 1000 lines, not 0"},
@@ -165,48 +170,55 @@ START_TEST(a_bad_configured_series_is_called_by_its_option)
 END_TEST
 
 static const struct {
-    const char *text, *series;
-    int64_t number;
+    const char *text, *full; /* NULL: none */
 } numbers[] = {
-    {"INV-000042",              "INV",  42     },
-    {"A-26-1000000",            "A-26", 1000000},
-    {"INV-7",                   "INV",  7      },
-    {"INV",                     NULL,   0      },
-    {"INV-",                    NULL,   0      },
-    {"-7",                      NULL,   0      },
-    {"inv-7",                   NULL,   0      },
-    {"INV-7a",                  NULL,   0      },
-    {"INV-9999999999999999999", NULL,   0      },
-    {"",                        NULL,   0      },
+    {"INV-000042",              "INV-000042"  },
+    {"INV-42",                  "INV-000042"  },
+    {"A-26-1000000",            "A-26-1000000"},
+    {"INV",                     NULL          },
+    {"INV-",                    NULL          },
+    {"-7",                      NULL          },
+    {"inv-7",                   NULL          },
+    {"INV-7a",                  NULL          },
+    {"INV-9999999999999999999", NULL          },
+    {"",                        NULL          },
 };
 
-START_TEST(a_number_is_read_as_it_is_printed)
+START_TEST(a_number_cut_short_is_completed_as_it_was_printed)
 {
-    char series[MR_INVOICE_NUMBER], printed[MR_INVOICE_NUMBER];
-    int64_t number = 0;
-    bool is_one = mr_invoice_parse_number(numbers[_i].text, series, &number);
+    char full[MR_INVOICE_NUMBER];
+    bool is_one = mr_invoice_full_number(numbers[_i].text, full);
 
-    ck_assert_int_eq(is_one, numbers[_i].series != NULL);
-    if (!is_one)
-        return;
-    ck_assert_str_eq(series, numbers[_i].series);
-    ck_assert_int_eq(number, numbers[_i].number);
-    mr_invoice_number(series, number, printed);
-    ck_assert(mr_invoice_parse_number(printed, series, &number));
-    ck_assert_int_eq(number, numbers[_i].number);
+    ck_assert_int_eq(is_one, numbers[_i].full != NULL);
+    if (is_one)
+        ck_assert_str_eq(full, numbers[_i].full);
+}
+END_TEST
+
+START_TEST(an_invoice_may_say_its_days_and_notes)
+{
+    struct mr_invoice invoice = invoice_of(
+        WITH("\"date\":\"2026-12-31\",\"due\":\"2027-01-14\",\"notes\":"
+             "\"Reverse charge:\\nthe customer owes the tax.\",\"lines\":[" LINE "]"));
+
+    ck_assert_str_eq(invoice.date, "2026-12-31");
+    ck_assert_str_eq(invoice.due, "2027-01-14");
+    ck_assert_str_eq(invoice.notes, "Reverse charge:\nthe customer owes the tax.");
+    mr_invoice_fini(&invoice);
 }
 END_TEST
 
 int main(void)
 {
     const struct mr_test tests[] = {
-        {an_invoice_is_read_and_summed_line_by_line,      0                },
-        {without_a_series_it_gets_the_configured_one,     0                },
-        {the_largest_amount_there_is_can_be_owed,         0                },
-        {what_is_no_invoice_is_refused_with_its_place,    MR_COUNT(refused)},
-        {a_thousand_lines_are_read_and_one_more_is_not,   0                },
-        {a_bad_configured_series_is_called_by_its_option, 0                },
-        {a_number_is_read_as_it_is_printed,               MR_COUNT(numbers)},
+        {an_invoice_is_read_and_summed_line_by_line,        0                },
+        {without_a_series_it_gets_the_configured_one,       0                },
+        {the_largest_amount_there_is_can_be_owed,           0                },
+        {what_is_no_invoice_is_refused_with_its_place,      MR_COUNT(refused)},
+        {a_thousand_lines_are_read_and_one_more_is_not,     0                },
+        {a_bad_configured_series_is_called_by_its_option,   0                },
+        {a_number_cut_short_is_completed_as_it_was_printed, MR_COUNT(numbers)},
+        {an_invoice_may_say_its_days_and_notes,             0                },
     };
 
     return mr_suite_run("invoice", tests);

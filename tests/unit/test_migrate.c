@@ -122,6 +122,20 @@ END_TEST
 
 /* ---- the files of this build ---- */
 
+/* A statement that looks first, or that comes to the same when it is done again; the server has the last word, in the stories of the database. */
+static bool may_run_twice(struct mr_bytes sql)
+{
+    static const char *const signs[] = {
+        "IF NOT EXISTS", "IF EXISTS", "IF((SELECT COUNT(*) FROM information_schema",
+        "PREPARE ",      "EXECUTE ",  "MODIFY COLUMN ",
+        "IS NULL"};
+
+    for (size_t i = 0; i < MR_COUNT(signs); i++)
+        if (memmem(sql.at, sql.len, signs[i], strlen(signs[i])))
+            return true;
+    return false;
+}
+
 START_TEST(every_file_can_be_read_and_run_again)
 {
     ck_assert_uint_ge(mr_n_migrations, 1);
@@ -134,9 +148,8 @@ START_TEST(every_file_can_be_read_and_run_again)
         ck_assert(i == 0 || mr_migrations[i].number > mr_migrations[i - 1].number);
         ck_assert_uint_gt(mr_migrate_count(mr_migrations[i].text), 0);
         while ((code = mr_migrate_next(&reader, &statement, NULL)) == MR_OK)
-            ck_assert_msg(memmem(statement.text.at, statement.text.len, "IF NOT EXISTS", 13) ||
-                              memmem(statement.text.at, statement.text.len, "IF EXISTS", 9),
-                          "%s:%u cannot run twice", mr_migrations[i].file, statement.line);
+            ck_assert_msg(may_run_twice(statement.text), "%s:%u cannot run twice",
+                          mr_migrations[i].file, statement.line);
     }
 }
 END_TEST

@@ -264,6 +264,13 @@ static const struct mr_option config_rows[] = {
      "connections that one process keeps at one server, once opened"},
     {"mysql.pool.max", COUNT, TREE, "20", "1..1000", WORKERS,
      "connections that one process opens at one server at most"},
+    {"mysql.sticky", BOOL, TREE, "true", NULL, WORKERS,
+     "a job that wrote reads from the server written to until it ends, not from mysql.read_hosts"},
+    {"mysql.max_lag", MS, TREE, "30s", "0..30d", WORKERS,
+     "a read host that is further behind, or no longer follows, is passed over; 0: not asked. "
+     "mysql.user needs REPLICA MONITOR for it (MariaDB) or REPLICATION CLIENT (MySQL)"},
+    {"mysql.unknown_lag", CHOICE, TREE, "use", "use|avoid", WORKERS,
+     "a read host that does not tell how far it is behind: use it all the same, or avoid it"},
     {"mysql.connect_timeout", MS, TREE, "5s", "100ms..5m", WORKERS,
      "for reaching and greeting the database server"},
     {"mysql.statement_timeout", MS, TREE, "30s", "100ms..1d", WORKERS,

@@ -27,6 +27,7 @@ void mr_delivery_begin(struct mr_delivery *delivery, const struct mr_address *ad
     delivery->heap_slot = 0;
     mr_list_init(&delivery->node);
     atomic_store_explicit(&delivery->cancelled, false, memory_order_relaxed);
+    atomic_store_explicit(&delivery->marks, 0, memory_order_relaxed);
     delivery->stop = MR_STOP_NONE;
     delivery->cancel_called = delivery->finished = delivery->on_thread = false;
     delivery->alone = delivery->timed_out = delivery->starting = false;

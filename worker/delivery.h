@@ -54,6 +54,7 @@ struct mr_delivery {
     struct mr_list node;     /* threads.c: waiting for a thread, or done and not yet answered */
     struct mr_outcome outcome; /* threads.c: what run said */
     _Atomic bool cancelled;
+    _Atomic uint32_t marks; /* mr_job_mark */
     enum mr_stop stop;
     bool cancel_called, finished, on_thread, alone, timed_out;
     bool starting; /* inside its handler's start */

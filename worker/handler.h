@@ -86,6 +86,10 @@ const char *mr_job_traceparent(const struct mr_job *job); /* "" when none */
 struct mr_host *mr_job_host(struct mr_job *job);
 void mr_job_set(struct mr_job *job, void *own); /* a pointer the handler keeps with the job */
 void *mr_job_get(const struct mr_job *job);
+/* What services note of a job for each other while this attempt lasts: bits, once set they stay. Any thread. */
+#define MR_JOB_WROTE 1u /* it changed the database: what it reads from now on must show that */
+void mr_job_mark(struct mr_job *job, uint32_t marks);
+uint32_t mr_job_marks(const struct mr_job *job);
 /* For the live view: how far it is, 0..100; how many of its own units (rows, mails) it has done. Any thread. */
 void mr_job_progress(struct mr_job *job, unsigned pct);
 void mr_job_progress_count(struct mr_job *job, uint64_t done);

@@ -213,6 +213,16 @@ void *mr_job_get(const struct mr_job *job)
     return mr_delivery_of(job)->own;
 }
 
+void mr_job_mark(struct mr_job *job, uint32_t marks)
+{
+    atomic_fetch_or_explicit(&mr_delivery_of(job)->marks, marks, memory_order_relaxed);
+}
+
+uint32_t mr_job_marks(const struct mr_job *job)
+{
+    return atomic_load_explicit(&mr_delivery_of(job)->marks, memory_order_relaxed);
+}
+
 void mr_job_progress(struct mr_job *job, unsigned pct)
 {
     struct mr_delivery *d = mr_delivery_of(job);

@@ -40,6 +40,7 @@ static enum mr_code write_row(void *arg, struct mr_mysql_conn *conn, struct mr_e
         mr_sql_int(run->state == MR_REPORT_RUNNING),
     };
 
+    mr_mysql_aside(conn);
     return mr_mysql_run(conn, note_sql, values, MR_COUNT(values), NULL, NULL, err);
 }
 

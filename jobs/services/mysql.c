@@ -1,6 +1,6 @@
 #include "jobs/services/mysql.h"
 
-#include "jobs/services/mysql_pool.h"
+#include "jobs/services/mysql_reads.h"
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 #include "proto/base/random.h"
@@ -16,25 +16,21 @@ enum {
     POOL_MAX = 20,
     STATEMENT_MS = 30000,
     IDLE_MS = 60000,
-    PASS_OVER_MS = 5000, /* a read host that could not be reached is tried last for so long */
-    TRIES = 5,           /* of a transaction */
-    AGAIN_MS = 20,       /* about; doubled each time */
-};
-
-struct reads {
-    struct mr_mysql_pool *pool;
-    uint64_t passed_over_until_ms; /* under lock */
+    MAX_LAG_MS = 30000,
+    AWAY_MS = 5000,
+    ASK_MS = 1000,
+    TRIES = 5,     /* of a transaction */
+    AGAIN_MS = 20, /* about; doubled each time */
 };
 
 struct mr_mysql {
     struct mr_mysql_house house;
     struct mr_mysql_login login;
     struct mr_mysql_pool *write;
-    struct reads *reads;
-    unsigned n_reads;
+    struct mr_mysql_reads *reads;
+    bool sticky;
     pthread_key_t thread; /* its destructor ends the library's part of a thread */
     uv_mutex_t lock;
-    unsigned next_read;      /* under lock */
     struct mr_random random; /* under lock */
 };
 
@@ -52,8 +48,7 @@ static void on_tend(void *arg)
     struct mr_mysql *mysql = arg;
 
     mr_mysql_pool_tend(mysql->write);
-    for (unsigned i = 0; i < mysql->n_reads; i++)
-        mr_mysql_pool_tend(mysql->reads[i].pool);
+    mr_mysql_reads_tend(mysql->reads);
 }
 
 static void on_thread_end(void *any)
@@ -68,9 +63,7 @@ static void close_mysql(void *shared)
 
     mr_mysql_watch_free(mysql->house.watch);
     mr_mysql_pool_free(mysql->write);
-    for (unsigned i = 0; i < mysql->n_reads; i++)
-        mr_mysql_pool_free(mysql->reads[i].pool);
-    free(mysql->reads);
+    mr_mysql_reads_free(mysql->reads);
     pthread_key_delete(mysql->thread);
     uv_mutex_destroy(&mysql->lock);
     free(mysql);
@@ -92,7 +85,15 @@ static enum mr_code open_reads(struct mr_mysql *mysql, const json_t *section,
     const json_t *hosts = json_object_get(section, "read_hosts");
     unsigned port = (unsigned)number_of(section, "port", 3306);
 
-    mysql->reads = mr_zalloc_array(json_array_size(hosts) + 1, sizeof(*mysql->reads));
+    const char *unknown = json_string_value(json_object_get(section, "unknown_lag"));
+    const struct mr_mysql_read_rules rules = {
+        .max_lag_ms = number_of(section, "max_lag_ms", MAX_LAG_MS),
+        .avoid_unknown = unknown && strcmp(unknown, "avoid") == 0,
+        .away_ms = AWAY_MS,
+        .ask_ms = ASK_MS,
+    };
+
+    mysql->reads = mr_mysql_reads_new(&mysql->house, &rules);
     for (size_t i = 0; i < json_array_size(hosts); i++) {
         struct mr_mysql_server server;
         enum mr_code code = mr_mysql_server_parse(json_string_value(json_array_get(hosts, i)),
@@ -100,7 +101,7 @@ static enum mr_code open_reads(struct mr_mysql *mysql, const json_t *section,
 
         if (code != MR_OK)
             return code;
-        mysql->reads[mysql->n_reads++].pool = open_pool(mysql, section, &server);
+        mr_mysql_reads_add(mysql->reads, open_pool(mysql, section, &server));
     }
     return MR_OK;
 }
@@ -124,6 +125,7 @@ static enum mr_code open_mysql(struct mr_host *host, void **out, struct mr_err *
     mysql->house.login = &mysql->login;
     mysql->house.statement_ms = number_of(section, "statement_timeout_ms", STATEMENT_MS);
     mysql->house.idle_ms = IDLE_MS;
+    mysql->sticky = !json_is_false(json_object_get(section, "sticky"));
     mysql->write = open_pool(mysql, section, &server);
     code = open_reads(mysql, section, err);
     if (code == MR_OK)
@@ -158,61 +160,48 @@ static void enter_thread(struct mr_mysql *mysql)
     pthread_setspecific(mysql->thread, mysql);
 }
 
-/* All read hosts in the order of trying: the next in turn first, those that are passed over last. */
-static struct reads **in_order(struct mr_mysql *mysql)
+/* For writing: a server that has become read-only, as the old one after a failover, is as good as away. */
+static enum mr_code take_write(struct mr_mysql *mysql, struct mr_job *job,
+                               struct mr_mysql_conn **out, struct mr_err *err)
 {
-    unsigned n = mysql->n_reads, at = 0;
-    struct reads **order = mr_zalloc_array(n, sizeof(*order));
-    uint64_t now_ms = mr_clock_ms();
+    struct mr_mysql_conn *conn = NULL;
+    enum mr_code code = mr_mysql_pool_take(mysql->write, job, &conn, err);
 
-    uv_mutex_lock(&mysql->lock);
-    unsigned first = mysql->next_read++ % n;
-    for (int passed_over = 0; passed_over < 2; passed_over++)
-        for (unsigned i = 0; i < n; i++) {
-            struct reads *reads = &mysql->reads[(first + i) % n];
-
-            if ((now_ms < reads->passed_over_until_ms) == passed_over)
-                order[at++] = reads;
-        }
-    uv_mutex_unlock(&mysql->lock);
-    return order;
+    if (code == MR_OK)
+        code = mr_mysql_conn_to_write(conn, err);
+    if (code == MR_OK)
+        *out = conn;
+    else
+        mr_mysql_give(conn);
+    return code;
 }
 
-static void pass_over(struct mr_mysql *mysql, struct reads *reads, const struct mr_err *why)
+/* Whether this job's reads must show what it wrote, which no read host promises. */
+static bool is_stuck(const struct mr_mysql *mysql, const struct mr_job *job)
 {
-    uv_mutex_lock(&mysql->lock);
-    bool known = mr_clock_ms() < reads->passed_over_until_ms;
-    reads->passed_over_until_ms = mr_clock_ms() + PASS_OVER_MS;
-    uv_mutex_unlock(&mysql->lock);
-    if (!known)
-        mr_host_log(mysql->house.host, 1, "mysql.passed_over", "for_ms=%d why=%s",
-                    (int)PASS_OVER_MS, why->text);
+    return mysql->sticky && job && (mr_job_marks(job) & MR_JOB_WROTE);
 }
 
 static enum mr_code take_read(struct mr_mysql *mysql, struct mr_job *job,
                               struct mr_mysql_conn **out, struct mr_err *err)
 {
-    struct reads **order = in_order(mysql);
-    enum mr_code code = MR_EDOWN;
-    struct mr_err why;
+    enum mr_code code = MR_ENOTFOUND;
 
-    for (unsigned i = 0; i < mysql->n_reads; i++) {
-        code = mr_mysql_pool_take(order[i]->pool, job, out, &why);
-        if (code != MR_EDOWN && code != MR_EFAULT)
-            break;
-        pass_over(mysql, order[i], &why);
-    }
-    free(order);
-    return code == MR_OK ? MR_OK : mr_fail(err, code, "%s", why.text);
+    if (mr_mysql_reads_is_empty(mysql->reads))
+        return mr_mysql_pool_take(mysql->write, job, out, err);
+    if (is_stuck(mysql, job))
+        mr_host_counter(mysql->house.host, "mysql_reads_sticky", 1);
+    else
+        code = mr_mysql_reads_take(mysql->reads, job, out, err);
+    return code == MR_ENOTFOUND ? mr_mysql_pool_take(mysql->write, job, out, err) : code;
 }
 
 enum mr_code mr_mysql_take(struct mr_mysql *mysql, enum mr_mysql_role role, struct mr_job *job,
                            struct mr_mysql_conn **out, struct mr_err *err)
 {
     enter_thread(mysql);
-    if (role == MR_MYSQL_READ && mysql->n_reads > 0)
-        return take_read(mysql, job, out, err);
-    return mr_mysql_pool_take(mysql->write, job, out, err);
+    return role == MR_MYSQL_READ ? take_read(mysql, job, out, err)
+                                 : take_write(mysql, job, out, err);
 }
 
 void mr_mysql_give(struct mr_mysql_conn *conn)
@@ -224,6 +213,11 @@ void mr_mysql_give(struct mr_mysql_conn *conn)
 void mr_mysql_limit(struct mr_mysql_conn *conn, uint64_t statement_ms)
 {
     conn->statement_ms = statement_ms ? statement_ms : conn->house->statement_ms;
+}
+
+void mr_mysql_aside(struct mr_mysql_conn *conn)
+{
+    conn->aside = true;
 }
 
 /* ---- transactions ---- */

@@ -21,12 +21,13 @@ enum mr_mysql_role { MR_MYSQL_WRITE, MR_MYSQL_READ };
 
 /*
  * How calls below fail (err says errno, sqlstate, the server's words and which server; never a password or a bound value):
- *   MR_EDOWN     not connected, or the connection broke: whatever transaction was open is rolled back, nothing of it remains
+ *   MR_EDOWN     not connected, or the connection broke, or the server is read-only (a failover): whatever transaction was open is rolled
+ *                back, nothing of it remains
  *   MR_EBUSY     deadlock or lock wait (1213, 1205), too many connections (1040): rolled back; the same again may work
  *   MR_EUNKNOWN  the connection broke inside COMMIT, or in a statement outside of a transaction: it may or may not have happened
  *   MR_EEXIST    a unique key has this value already (1062)
  *   MR_ETIMEDOUT killed at its deadline, or because the job was cancelled
- *   MR_EFAULT    the server does not serve us as configured (access denied, no such database or table, read-only): a person must act
+ *   MR_EFAULT    the server does not serve us as configured (access denied, no such database or table): a person must act
  *   MR_EREFUSED  any other error of the server: the statement is wrong, or the data
  */
 
@@ -57,13 +58,19 @@ typedef enum mr_code mr_sql_row_fn(void *arg, const struct mr_sql_row *row, stru
 enum mr_code mr_mysql_get(struct mr_host *host, struct mr_mysql **out, struct mr_err *err);
 
 /*
- * Lends a connection, waiting for one until the job's deadline or cancel; a connection that idled is checked first. MR_MYSQL_READ goes to
- * the read hosts in turn (one that cannot be reached is passed over for a while), or to the write host when there is none.
+ * Lends a connection, waiting for one until the job's deadline or cancel; a connection that idled is checked first. MR_MYSQL_WRITE: MR_EDOWN also
+ * when the server has become read-only. MR_MYSQL_READ goes to the read hosts in turn, of which those are passed over that cannot be reached, or are further
+ * behind than mysql.max_lag; to the write host when none is left, and (mysql.sticky) when this attempt of the job wrote there before.
  */
 enum mr_code mr_mysql_take(struct mr_mysql *mysql, enum mr_mysql_role role, struct mr_job *job,
                            struct mr_mysql_conn **out, struct mr_err *err);
 /* Gives it back. One that is broken, or in the middle of a transaction or a result, is closed. NULL is accepted. */
 void mr_mysql_give(struct mr_mysql_conn *conn);
+/*
+ * What is written over it, until it is given back, the job's reads need not show: bookkeeping, such as "has begun". They may go on going to the
+ * read hosts.
+ */
+void mr_mysql_aside(struct mr_mysql_conn *conn);
 /* Statements of this lending run at most so long (and never past the job's deadline); 0: mysql.statement_timeout. */
 void mr_mysql_limit(struct mr_mysql_conn *conn, uint64_t statement_ms);
 

@@ -111,7 +111,7 @@ void mr_mysql_conn_lend(struct mr_mysql_conn *conn, struct mr_job *job)
 {
     conn->job = conn->guard.job = job;
     conn->statement_ms = conn->house->statement_ms;
-    conn->in_transaction = false;
+    conn->in_transaction = conn->writes = conn->wrote = conn->aside = false;
     conn->doomed = MR_OK;
     conn->used_at_ms = mr_clock_ms();
 }
@@ -140,6 +140,70 @@ bool mr_mysql_conn_is_alive(struct mr_mysql_conn *conn, const struct mr_job *job
            answered;
 }
 
+/* ---- questions about the server, of our own ---- */
+
+/* They take no longer than connecting may. */
+static void begin_question(struct mr_mysql_conn *conn)
+{
+    mr_mysql_guard_begin(conn->house->watch, &conn->guard,
+                         until(conn->house->login->connect_timeout_ms, conn->job), false);
+}
+
+/* A connection that does not answer is of no use. */
+static enum mr_code end_question(struct mr_mysql_conn *conn, enum mr_code code,
+                                 struct mr_err *err)
+{
+    if (mr_mysql_guard_end(conn->house->watch, &conn->guard) != MR_MYSQL_LEFT_ALONE)
+        code = mr_fail(err, MR_EDOWN, "MySQL at %s: silent when asked about itself",
+                       conn->server->name);
+    if (code != MR_OK)
+        conn->retired = true;
+    return code == MR_EUNKNOWN ? MR_EDOWN : code; /* a question changes nothing */
+}
+
+enum mr_code mr_mysql_conn_lag(struct mr_mysql_conn *conn, struct mr_mysql_lag *out,
+                               struct mr_err *err)
+{
+    begin_question(conn);
+    return end_question(conn, mr_mysql_lag_ask(conn->mysql, conn->server, out, err), err);
+}
+
+static enum mr_code mislead(struct mr_mysql_conn *conn, struct mr_err *err)
+{
+    conn->retired = conn->misled = true;
+    return mr_fail(err, MR_EDOWN,
+                   "MySQL at %s: is read-only now; waiting until it is written to again, or "
+                   "mysql.host leads to the one that is",
+                   conn->server->name);
+}
+
+static enum mr_code ask_read_only(struct mr_mysql_conn *conn, bool *out, struct mr_err *err)
+{
+    MYSQL_RES *result = NULL;
+
+    begin_question(conn);
+    enum mr_code code =
+        mr_mysql_ask(conn->mysql, conn->server,
+                     mr_bytes_of("SELECT @@read_only OR @@innodb_read_only"), &result, err);
+    MYSQL_ROW row = result ? mysql_fetch_row(result) : NULL;
+    *out = row && row[0] && row[0][0] == '1';
+    mysql_free_result(result);
+    return end_question(conn, code, err);
+}
+
+enum mr_code mr_mysql_conn_to_write(struct mr_mysql_conn *conn, struct mr_err *err)
+{
+    bool read_only = false;
+    enum mr_code code = conn->checked ? MR_OK : ask_read_only(conn, &read_only, err);
+
+    if (code != MR_OK)
+        return code;
+    if (read_only)
+        return mislead(conn, err);
+    conn->checked = conn->writes = true;
+    return MR_OK;
+}
+
 /* ---- failing ---- */
 
 static enum mr_mysql_moment moment_of(const struct mr_mysql_conn *conn)
@@ -149,13 +213,14 @@ static enum mr_mysql_moment moment_of(const struct mr_mysql_conn *conn)
 
 /*
  * After any of these the server has rolled the transaction back, or it must be rolled back: a statement sent now might
- * stand outside of it. A connection that KILL QUERY was sent to, or that no longer serves us (read-only after a
- * failover), is not lent again.
+ * stand outside of it. A connection that KILL QUERY was sent to, or that no longer serves us, is not lent
+ * again.
  */
 static void mark(struct mr_mysql_conn *conn, enum mr_code code, enum mr_mysql_fate fate,
                  unsigned number)
 {
-    if (fate != MR_MYSQL_LEFT_ALONE || code == MR_EFAULT || mr_mysql_error_is_loss(number))
+    if (fate != MR_MYSQL_LEFT_ALONE || code == MR_EFAULT || conn->misled ||
+        mr_mysql_error_is_loss(number))
         conn->retired = true;
     if (is_in_transaction(conn) && (conn->retired || code == MR_EBUSY || code == MR_ETIMEDOUT))
         conn->doomed = code;
@@ -168,6 +233,10 @@ static enum mr_code fail(struct mr_mysql_conn *conn, enum mr_mysql_moment moment
     enum mr_code code = mr_mysql_error_code(number, moment, fate);
     struct mr_err plain;
 
+    if (conn->writes && mr_mysql_error_is_read_only(number, message)) {
+        code = MR_EDOWN;
+        conn->misled = true;
+    }
     mark(conn, code, fate, number);
     if (fate == MR_MYSQL_LEFT_ALONE)
         return mr_mysql_fail(err, code, conn->server, number, state, message);
@@ -226,6 +295,22 @@ enum mr_mysql_fate mr_mysql_conn_leave(struct mr_mysql_conn *conn)
     return fate;
 }
 
+/* ---- what a job wrote ---- */
+
+static void mark_job(const struct mr_mysql_conn *conn)
+{
+    if (conn->job && conn->writes && !conn->aside)
+        mr_job_mark(conn->job, MR_JOB_WROTE);
+}
+
+void mr_mysql_conn_note_write(struct mr_mysql_conn *conn)
+{
+    if (conn->in_transaction)
+        conn->wrote = true;
+    else
+        mark_job(conn);
+}
+
 /* ---- transactions ---- */
 
 /* In the text protocol, never killed halfway: COMMIT and ROLLBACK get some time even when the job's is over. */
@@ -252,12 +337,16 @@ enum mr_code mr_mysql_conn_begin(struct mr_mysql_conn *conn, bool read_only, str
         say(conn, read_only ? "START TRANSACTION READ ONLY" : "BEGIN", MR_MYSQL_REACHING, err);
 
     conn->in_transaction = code == MR_OK;
+    conn->wrote = false;
     return code;
 }
 
 enum mr_code mr_mysql_conn_commit(struct mr_mysql_conn *conn, struct mr_err *err)
 {
     enum mr_code code = say(conn, "COMMIT", MR_MYSQL_COMMITTING, err);
+
+    if (conn->wrote && (code == MR_OK || code == MR_EUNKNOWN))
+        mark_job(conn);
 
     if (code != MR_OK) {
         conn->retired = true;

@@ -4,6 +4,7 @@
 
 #include "jobs/services/mysql.h"
 #include "jobs/services/mysql_deadline.h"
+#include "jobs/services/mysql_lag.h"
 
 struct mr_mysql_pool;
 
@@ -30,7 +31,12 @@ struct mr_mysql_conn {
     struct mr_job *job;
     uint64_t statement_ms;
     bool in_transaction;
+    bool wrote;   /* in this transaction */
+    bool aside;   /* what it writes, the job's reads need not show */
+    bool writes;  /* lent for writing */
+    bool checked; /* that its server may be written to */
     bool retired; /* not to be lent again */
+    bool misled; /* its server has become read-only: those that idle beside it lead there too */
     enum mr_code
         doomed; /* not MR_OK: why nothing of this transaction remains, and nothing more is sent for it */
 };
@@ -47,6 +53,12 @@ bool mr_mysql_conn_is_clean(const struct mr_mysql_conn *conn);
 /* Whether an idle connection is still good, for this job: costs a system call, and a round trip when it idled or something is strange. */
 bool mr_mysql_conn_is_alive(struct mr_mysql_conn *conn, const struct mr_job *job,
                             bool doubtful);
+
+/* Begins the writing of this lending: MR_EDOWN when its server is read-only, asked once a connection. */
+enum mr_code mr_mysql_conn_to_write(struct mr_mysql_conn *conn, struct mr_err *err);
+/* How far its server is behind. Within the time for connecting; a failure retires the connection. */
+enum mr_code mr_mysql_conn_lag(struct mr_mysql_conn *conn, struct mr_mysql_lag *out,
+                               struct mr_err *err);
 
 /* BEGIN (read_only: the server refuses every write in it), COMMIT, ROLLBACK. rollback leaves a connection that is fit for the next transaction, or retired. */
 enum mr_code mr_mysql_conn_begin(struct mr_mysql_conn *conn, bool read_only,
@@ -68,6 +80,8 @@ enum mr_code mr_mysql_conn_fail(struct mr_mysql_conn *conn, enum mr_mysql_fate f
                                 struct mr_err *err);
 /* The deadline passed just as the statement ended by itself. */
 enum mr_code mr_mysql_conn_fail_late(struct mr_mysql_conn *conn, struct mr_err *err);
+/* A statement that may have changed something was executed: marks the job, in a transaction when that is committed. */
+void mr_mysql_conn_note_write(struct mr_mysql_conn *conn);
 
 /* mysql_statement.c: frees what is prepared, after mysql_close. */
 void mr_mysql_statements_fini(struct mr_mysql_conn *conn);

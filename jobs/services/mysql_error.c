@@ -54,7 +54,7 @@ static const struct {
     {1226, BUSY},   /* a limit of the user, per hour */
     {1227, FAULT},  /* a privilege is needed */
     {1251, FAULT},  /* authentication protocol not supported */
-    {1290, FAULT},  /* --read-only */
+    {1290, FAULT},  /* an option is in the way; but see mr_mysql_error_is_read_only */
     {1317, KILLED}, /* query execution was interrupted */
     {1370, FAULT},  /* command denied for the routine */
     {1412, BUSY},   /* table definition has changed, retry the transaction */
@@ -147,6 +147,13 @@ enum mr_code mr_mysql_error_code(unsigned number, enum mr_mysql_moment moment,
         break;
     }
     return of_refusal(moment);
+}
+
+/* 1290 names the option that is in the way, and there are many. */
+bool mr_mysql_error_is_read_only(unsigned number, const char *message)
+{
+    return number == 1836 ||
+           (number == 1290 && (strstr(message, "read-only") || strstr(message, "read_only")));
 }
 
 /* ---- words ---- */

@@ -27,6 +27,8 @@ enum mr_code mr_mysql_error_code(unsigned number, enum mr_mysql_moment moment,
                                  enum mr_mysql_fate fate);
 /* Whether the connection is of no use any more. */
 bool mr_mysql_error_is_loss(unsigned number);
+/* Whether the server is read-only, for all or for users like us; message: its words. Nothing of the statement happened, nor of a COMMIT. */
+bool mr_mysql_error_is_read_only(unsigned number, const char *message);
 /* The server's words (en_US) without the values that it quotes: what a producer sent stays out of logs. */
 void mr_mysql_error_words(const char *message, char *out, size_t size);
 

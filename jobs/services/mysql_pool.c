@@ -162,11 +162,29 @@ enum mr_code mr_mysql_pool_take(struct mr_mysql_pool *pool, struct mr_job *job,
     return MR_OK;
 }
 
+/* Those that idle now; whoever wants one opens it anew, at whatever address the server's name has then. */
+static void drop_idle(struct mr_mysql_pool *pool)
+{
+    struct mr_list dropped;
+
+    mr_list_init(&dropped);
+    uv_mutex_lock(&pool->lock);
+    while (!mr_list_empty(&pool->idle)) {
+        mr_list_push_back(&dropped, &pop_idle(pool)->node);
+        pool->n_open--;
+    }
+    uv_mutex_unlock(&pool->lock);
+    mr_list_each_safe (node, &dropped)
+        mr_mysql_conn_close(mr_list_entry(node, struct mr_mysql_conn, node));
+}
+
 void mr_mysql_pool_give(struct mr_mysql_conn *conn)
 {
     struct mr_mysql_pool *pool = conn->pool;
     bool clean = mr_mysql_conn_is_clean(conn), surplus;
 
+    if (conn->misled)
+        drop_idle(pool);
     if (!clean)
         mr_mysql_conn_close(conn);
     else

@@ -253,6 +253,8 @@ enum mr_code mr_mysql_run(struct mr_mysql_conn *conn, const char *sql,
     struct prepared *p = NULL;
     enum mr_code code = begin(conn, sql, values, n, &p, err);
 
+    if (code == MR_OK || code == MR_EUNKNOWN)
+        mr_mysql_conn_note_write(conn);
     if (code != MR_OK)
         return code;
     uint64_t changed = mysql_stmt_affected_rows(p->stmt), id = mysql_stmt_insert_id(p->stmt);

@@ -2,26 +2,40 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
+#include "tests/support/replica.h"
 #include "tests/support/suite.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-void mr_mysql_scene_init(struct mr_mysql_scene *scene, bool tcp, const char *const *args)
+/* What stands around the database, which runs. */
+static void set_up(struct mr_mysql_scene *scene)
 {
     static const char *const queues[] = {"default"};
     const struct mr_page_shape shape = {1, 1, 1, 1};
 
-    memset(scene, 0, sizeof(*scene));
-    if (tcp)
-        mr_mariadb_start_tcp(&scene->db, args);
-    else
-        mr_mariadb_start(&scene->db, args);
     mr_mariadb_do(&scene->db, "CREATE TABLE grain (id BIGINT PRIMARY KEY, kind LONGTEXT) "
                               "ENGINE = InnoDB DEFAULT CHARSET = utf8mb4");
     ck_assert_int_eq(mr_page_create_private(&shape, "w-1", "test", queues, &scene->page, NULL),
                      MR_OK);
     mr_host_init(&scene->host, NULL, &scene->config, &scene->pool, &scene->page);
+}
+
+void mr_mysql_scene_init(struct mr_mysql_scene *scene, bool tcp, const char *const *args)
+{
+    memset(scene, 0, sizeof(*scene));
+    if (tcp)
+        mr_mariadb_start_tcp(&scene->db, args);
+    else
+        mr_mariadb_start(&scene->db, args);
+    set_up(scene);
+}
+
+void mr_mysql_scene_init_primary(struct mr_mysql_scene *scene)
+{
+    memset(scene, 0, sizeof(*scene));
+    mr_replica_primary_start(&scene->db, NULL);
+    set_up(scene);
 }
 
 enum mr_code mr_mysql_scene_open(struct mr_mysql_scene *scene, const char *options,

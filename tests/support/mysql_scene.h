@@ -18,6 +18,8 @@ struct mr_mysql_scene {
 
 /* A private MariaDB (args as mr_mariadb_start takes them), on TCP when asked, with the table grain(id, kind). */
 void mr_mysql_scene_init(struct mr_mysql_scene *scene, bool tcp, const char *const *args);
+/* The same around a primary that replicas can follow (tests/support/replica.h). */
+void mr_mysql_scene_init_primary(struct mr_mysql_scene *scene);
 /* Opens the service; options: what goes over its section, JSON, "{\"pool\": {\"max\": 2}}", or NULL. */
 enum mr_code mr_mysql_scene_open(struct mr_mysql_scene *scene, const char *options,
                                  struct mr_err *err);

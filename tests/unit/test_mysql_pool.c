@@ -285,7 +285,7 @@ START_TEST(when_all_read_hosts_are_away_it_is_said_and_it_heals)
     mr_mariadb_kill(&scene.db);
     ck_assert_int_eq(mr_mysql_take(scene.mysql, MR_MYSQL_READ, job, &conn, &err), MR_EDOWN);
     mr_mariadb_again(&scene.db, NULL);
-    read_once(); /* passed over or not: there is no other */
+    read_once(); /* the write host is back, whether or not they are still passed over */
     mr_proxy_stop(&proxy);
     fini();
 }

@@ -1,6 +1,7 @@
 #include "proto/config.h"
 
 #include "proto/base/mem.h"
+#include "proto/config_email.h"
 #include "proto/config_env.h"
 #include "proto/config_table.h"
 #include "proto/number_format.h"
@@ -269,6 +270,7 @@ static enum mr_code build(struct load *load, const char *const *environment,
     check_control(load);
     check_mysql(load);
     check_billing(load);
+    mr_config_check_email(load->root, load->values, load->errors);
     if (load->errors->n_lines > 0) {
         json_decref(load->values);
         return MR_EINVAL;

@@ -12,7 +12,7 @@
 
 #define PREFIX "MILLRACE_"
 
-enum { SECRET_MAX_BYTES = 64 << 10, OPTIONS_MAX = 128 };
+enum { SECRET_MAX_BYTES = 64 << 10, OPTIONS_MAX = 256 };
 
 const char *mr_config_variable(const char *const *environment, const char *name)
 {

@@ -1,10 +1,12 @@
 /* What a configuration looks like to people and to the next process, and how two of them differ. */
 #include "proto/config.h"
 
+#include "proto/base/mem.h"
 #include "proto/config_env.h"
 #include "proto/config_table.h"
 #include "proto/options.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void mr_config_print(const struct mr_config *config, bool secrets, struct mr_buf *out)
@@ -67,9 +69,10 @@ void mr_config_docs(struct mr_buf *out)
 
         document_row(row, "", true, out);
         for (size_t j = 0; entries && j < entries->n_rows; j++) {
-            bool pool = entries == &mr_pool_table;
+            char *path = mr_asprintf("%s.NAME.", row->name);
 
-            document_row(&entries->rows[j], pool ? "pools.NAME." : "jobs.NAME.", pool, out);
+            document_row(&entries->rows[j], path, entries == &mr_pool_table, out);
+            free(path);
         }
     }
 }

@@ -98,6 +98,54 @@ static const struct mr_option_type jobs = {
     .name_rule = "jobs are called by 1 to 200 of A-Z a-z 0-9 _ . \\ @ -",
 };
 
+#define RELAY_USERNAME "user at the mail server"
+#define RELAY_PASSWORD "password at the mail server, or its token with auth: xoauth2"
+#define RELAY_TOKEN_FILE                                                                       \
+    "file that holds the password or token; read again when it has changed"
+#define RELAY_AUTH "how to log in; auto: as the server offers it, with the password"
+#define RELAY_TLS                                                                              \
+    "off: in clear; starttls: refused where the server does not offer it; opportunistic: in "  \
+    "clear where it does not; tls: from the first byte"
+#define RELAY_CA_FILE "authorities that vouch for the mail server (default: the system's)"
+#define RELAY_CONNECTIONS "connections that one process has open at the mail server at most"
+
+static const struct mr_option relay_rows[] = {
+    {"url", URL, TREE, NULL, "smtp://|smtps://", WORKERS, "the mail server: smtp://host:port"},
+    {"username", TEXT, TREE, NULL, NULL, WORKERS, RELAY_USERNAME},
+    {"password", TEXT, TREE, NULL, NULL, WORKERS | SECRET, RELAY_PASSWORD},
+    {"token_file", TEXT, TREE, NULL, NULL, WORKERS, RELAY_TOKEN_FILE},
+    {"auth", CHOICE, TREE, "auto", "auto|plain|login|xoauth2", WORKERS, RELAY_AUTH},
+    {"tls", CHOICE, TREE, "starttls", "off|starttls|opportunistic|tls", WORKERS, RELAY_TLS},
+    {"ca_file", TEXT, TREE, NULL, NULL, WORKERS, RELAY_CA_FILE},
+    {"connections", COUNT, TREE, "4", "1..1000", WORKERS, RELAY_CONNECTIONS},
+};
+
+static const struct mr_option_table relay_table = {relay_rows, MR_COUNT(relay_rows)};
+
+static const struct mr_option_type relays = {
+    .name = "map of mail servers",
+    .read = mr_options_read_entries,
+    .entries = &relay_table,
+    .is_name = mr_str_is_queue_name,
+    .name_rule = "mail servers are called by 1 to 100 of A-Z a-z 0-9 _ . { } -",
+};
+
+static const struct mr_option mail_queue_rows[] = {
+    {"unknown", CHOICE, TREE, NULL, "retry|hold", WORKERS,
+     "what becomes of its mails that a server may have taken (default: email.unknown)"},
+};
+
+static const struct mr_option_table mail_queue_table = {mail_queue_rows,
+                                                        MR_COUNT(mail_queue_rows)};
+
+static const struct mr_option_type mail_queues = {
+    .name = "map of queues",
+    .read = mr_options_read_entries,
+    .entries = &mail_queue_table,
+    .is_name = mr_str_is_queue_name,
+    .name_rule = "queues are called by 1 to 100 of A-Z a-z 0-9 _ . { } -",
+};
+
 static const struct mr_option config_rows[] = {
     {"redis.url", &mr_config_redis_url, AT(redis.url), "redis://127.0.0.1:6379/0", NULL, RESTART,
      "where the queues are"},
@@ -150,19 +198,36 @@ static const struct mr_option config_rows[] = {
     {"jobs", &jobs, TREE, NULL, NULL, WORKERS,
      "jobs by name that run a program, or have a deadline and tries of their own"},
     {"email.url", URL, TREE, NULL, "smtp://|smtps://", WORKERS,
-     "the mail server: smtp://host:port"},
+     "the mail server: smtp://host:port; with email.relays the first of them, called default"},
+    {"email.username", TEXT, TREE, NULL, NULL, WORKERS, RELAY_USERNAME},
+    {"email.password", TEXT, TREE, NULL, NULL, WORKERS | SECRET, RELAY_PASSWORD},
+    {"email.token_file", TEXT, TREE, NULL, NULL, WORKERS, RELAY_TOKEN_FILE},
+    {"email.auth", CHOICE, TREE, "auto", "auto|plain|login|xoauth2", WORKERS, RELAY_AUTH},
+    {"email.tls", CHOICE, TREE, "starttls", "off|starttls|opportunistic|tls", WORKERS, RELAY_TLS},
+    {"email.ca_file", TEXT, TREE, NULL, NULL, WORKERS, RELAY_CA_FILE},
+    {"email.connections", COUNT, TREE, "4", "1..1000", WORKERS, RELAY_CONNECTIONS},
+    {"email.relays", &relays, TREE, NULL, NULL, WORKERS,
+     "mail servers by name; a mail goes to the first that is there and lets us in, and to the "
+     "next where one says \"not now\" before it has the mail"},
     {"email.from", TEXT, TREE, NULL, NULL, WORKERS, "sender of mails that name none"},
-    {"email.username", TEXT, TREE, NULL, NULL, WORKERS, "user at the mail server"},
-    {"email.password", TEXT, TREE, NULL, NULL, WORKERS | SECRET, "password at the mail server"},
-    {"email.tls", CHOICE, TREE, "starttls", "off|starttls|tls", WORKERS,
-     "off: in clear; starttls: refused where the server does not offer it; tls: from the "
-     "first byte"},
-    {"email.ca_file", TEXT, TREE, NULL, NULL, WORKERS,
-     "authorities that vouch for the mail server (default: the system's)"},
     {"email.timeout", MS, TREE, "30s", "1s..1h", WORKERS,
-     "for one mail, from connecting to the last answer"},
+     "for one mail at one server, from connecting to the last answer; waiting for one of its "
+     "connections does not count"},
+    {"email.connect_timeout", MS, TREE, "10s", "100ms..5m", WORKERS,
+     "for a mail server to be reached, to greet and to let us in"},
     {"email.ehlo", TEXT, TREE, NULL, NULL, WORKERS,
-     "name given to the mail server (default: the host's)"},
+     "name given to the mail servers (default: the host's)"},
+    {"email.circuit.failures", COUNT, TREE, "3", "0..1000", WORKERS,
+     "failures in a row after which a mail server is passed over; 0: never"},
+    {"email.circuit.open_for", MS, TREE, "10s", "10ms..1h", WORKERS,
+     "for how long it is; then one mail tries it"},
+    {"email.unknown", CHOICE, TREE, "retry", "retry|hold", WORKERS,
+     "what becomes of a mail that a server may have taken without saying so; retry: it is sent "
+     "again under the same Message-ID; hold: it is dead, and a person decides"},
+    {"email.queues", &mail_queues, TREE, NULL, NULL, WORKERS,
+     "queues by name whose mails are treated otherwise"},
+    {"email.again", MS, TREE, "1m", "0..1d", WORKERS,
+     "when recipients that were refused for now are asked again, where others have the mail"},
     {"sms.url", URL, TREE, NULL, "http://|https://", WORKERS, "the SMS provider's API"},
     {"sms.account", TEXT, TREE, NULL, NULL, WORKERS, "account at the SMS provider"},
     {"sms.token", TEXT, TREE, NULL, NULL, WORKERS | SECRET, "token at the SMS provider"},

@@ -29,7 +29,8 @@ static void dispatch(int port, const char *more)
 {
     snprintf(yaml, sizeof(yaml),
              "pools: { main: { queues: [main], concurrency: 20, backoff: 50ms..100ms } }\n"
-             "email: { url: \"smtp://127.0.0.1:%d\", from: \"Shop <shop@example.org>\", %s }\n",
+             "email: { url: \"smtp://127.0.0.1:%d\", from: \"Shop <shop@example.org>\", "
+             "circuit: { open_for: 50ms }, %s }\n",
              port, more);
     mr_mill_dispatch(&mill, 0, 1);
 }
@@ -177,8 +178,6 @@ static const struct {
      "\"subject\":\"s\\r\\nBcc: eve@example.org\"}}",                            "failed",    "data.subject must not hold" },
     {"{\"uuid\":\"m-1\\r\\nX: y\",\"job\":\"email.send\",\"data\":{\"to\":\"a@b.c\","
      "\"subject\":\"s\",\"text\":\"t\"}}",                                       "failed",    "uuid: only letters"         },
-    {"{\"job\":\"email.send\",\"data\":{\"to\":[\"good@example.org\",\"reject@example.org\"],"
-     "\"subject\":\"s\",\"text\":\"t\"}}",                                       "failed",    "550 5.1.1 no such user here"},
     {"{\"job\":\"email.send\",\"data\":{\"to\":7,\"subject\":\"s\",\"text\":\"t\"}}", "failed",
      "data.to must be a string"                                                                                                 },
     {"{\"job\":\"email.send\"}",                                                      "failed",    "data must be an object"     },

@@ -74,22 +74,28 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-void mr_canned_start(struct mr_canned *canned, const char *const *replies)
+int mr_canned_listen(int *out_port)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(at);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
+    ck_assert_int_eq(listen(listener, 16), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&at, &len), 0);
+    *out_port = ntohs(at.sin_port);
+    return listener;
+}
+
+void mr_canned_start(struct mr_canned *canned, const char *const *replies)
+{
     memset(canned, 0, sizeof(*canned));
     while (replies[canned->n_replies]) {
         ck_assert_uint_lt(canned->n_replies, MR_CANNED_MAX);
         canned->replies[canned->n_replies] = replies[canned->n_replies];
         canned->n_replies++;
     }
-    canned->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(bind(canned->listener, (struct sockaddr *)&at, sizeof(at)), 0);
-    ck_assert_int_eq(listen(canned->listener, 16), 0);
-    ck_assert_int_eq(getsockname(canned->listener, (struct sockaddr *)&at, &len), 0);
-    canned->port = ntohs(at.sin_port);
+    canned->listener = mr_canned_listen(&canned->port);
     ck_assert_int_eq(pthread_create(&canned->thread, NULL, thread_main, canned), 0);
 }
 

@@ -26,4 +26,7 @@ struct mr_canned {
 void mr_canned_start(struct mr_canned *canned, const char *const *replies);
 void mr_canned_stop(struct mr_canned *canned);
 
+/* A socket that listens on a fresh port of 127.0.0.1. */
+int mr_canned_listen(int *out_port);
+
 #endif

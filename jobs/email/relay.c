@@ -1,0 +1,263 @@
+#include "jobs/email/relay.h"
+
+#include "jobs/email/token.h"
+#include "jobs/services/curl_pool.h"
+#include "proto/base/clock.h"
+#include "proto/base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+enum { LOOK_UP_MS = 100 }; /* who waits looks so often whether it should stop */
+
+struct mr_relay {
+    const char *name;
+    const struct mr_relay_rules *rules;
+    struct mr_smtp_server server;
+    char *url;
+    struct mr_token *token; /* NULL: the password is in server */
+    struct mr_curl_pool *handles;
+    unsigned connections;
+    uv_mutex_t lock;
+    uv_cond_t freed;           /* a connection, or the circuit */
+    unsigned n_active;         /* under lock */
+    struct mr_circuit circuit; /* under lock */
+};
+
+/* ---- what the configuration says ---- */
+
+static const char *text_of(const json_t *options, const char *name)
+{
+    return json_string_value(json_object_get(options, name));
+}
+
+static uint64_t number_of(const json_t *options, const char *name, uint64_t otherwise)
+{
+    json_int_t number = json_integer_value(json_object_get(options, name));
+
+    return number > 0 ? (uint64_t)number : otherwise;
+}
+
+/* What a person wrote in the url goes, then tls. "tls" from the first byte is another scheme in libcurl's words. */
+static char *url_of(const char *url, const char *tls, const char *ehlo)
+{
+    bool whole = strcmp(tls, "tls") == 0 || strncmp(url, "smtps://", 8) == 0;
+    const char *rest = strstr(url, "://");
+
+    rest = rest ? rest + 3 : url;
+    return mr_asprintf("%s://%.*s/%s", whole ? "smtps" : "smtp", (int)strcspn(rest, "/"), rest,
+                       ehlo ? ehlo : "");
+}
+
+static long use_ssl_of(const char *tls)
+{
+    if (strcmp(tls, "off") == 0)
+        return CURLUSESSL_NONE;
+    return strcmp(tls, "opportunistic") == 0 ? CURLUSESSL_TRY : CURLUSESSL_ALL;
+}
+
+static const char *login_options_of(const char *auth)
+{
+    static const struct {
+        const char *auth, *option;
+    } known[] = {
+        {"plain",   "AUTH=PLAIN"  },
+        {"login",   "AUTH=LOGIN"  },
+        {"xoauth2", "AUTH=XOAUTH2"},
+    };
+
+    for (size_t i = 0; auth && i < MR_COUNT(known); i++)
+        if (strcmp(known[i].auth, auth) == 0)
+            return known[i].option;
+    return NULL;
+}
+
+static void read_options(struct mr_relay *relay, const json_t *options)
+{
+    const char *tls = text_of(options, "tls"), *auth = text_of(options, "auth");
+    const char *token_file = text_of(options, "token_file");
+
+    tls = tls ? tls : "starttls"; /* in clear only where somebody asked for it */
+    relay->url = url_of(text_of(options, "url"), tls, relay->rules->ehlo);
+    relay->connections = (unsigned)number_of(options, "connections", 4);
+    relay->token = token_file ? mr_token_new(token_file) : NULL;
+    relay->server = (struct mr_smtp_server){
+        .url = relay->url,
+        .use_ssl = use_ssl_of(tls),
+        .username = text_of(options, "username"),
+        .password = text_of(options, "password"),
+        .login_options = login_options_of(auth),
+        .bearer = auth && strcmp(auth, "xoauth2") == 0,
+        .ca_file = text_of(options, "ca_file"),
+        .connect_timeout_ms = relay->rules->connect_timeout_ms,
+        .timeout_ms = relay->rules->timeout_ms,
+    };
+}
+
+enum mr_code mr_relay_new(const char *name, const json_t *options,
+                          const struct mr_relay_rules *rules, struct mr_relay **out,
+                          struct mr_err *err)
+{
+    struct mr_curl_pool *handles;
+    enum mr_code code = mr_curl_pool_new(&handles, err);
+
+    if (code != MR_OK)
+        return code;
+    struct mr_relay *relay = mr_zalloc(sizeof(*relay));
+    relay->name = name;
+    relay->rules = rules;
+    relay->handles = handles;
+    read_options(relay, options);
+    uv_mutex_init(&relay->lock);
+    uv_cond_init(&relay->freed);
+    *out = relay;
+    return MR_OK;
+}
+
+void mr_relay_free(struct mr_relay *relay)
+{
+    if (!relay)
+        return;
+    mr_curl_pool_free(relay->handles);
+    mr_token_free(relay->token);
+    uv_cond_destroy(&relay->freed);
+    uv_mutex_destroy(&relay->lock);
+    free(relay->url);
+    free(relay);
+}
+
+const char *mr_relay_name(const struct mr_relay *relay)
+{
+    return relay->name;
+}
+
+/* ---- a turn ---- */
+
+/* Somebody's turn, from the question to the answer. */
+struct turn {
+    struct mr_relay *relay;
+    const struct mr_smtp_stop *stop;
+    uint64_t until_ms; /* it waits */
+    bool probe;        /* it asks for all */
+};
+
+static uint64_t passed_for_ms(const struct mr_relay *relay, uint64_t now_ms)
+{
+    uint64_t until_ms = relay->circuit.until_at_ms;
+
+    return until_ms > now_ms ? until_ms - now_ms : 1;
+}
+
+/* Under lock; MR_RELAY_SENT: it is this one's turn. */
+static enum mr_relay_turn await_turn(struct turn *turn, uint64_t *out_after_ms)
+{
+    struct mr_relay *relay = turn->relay;
+
+    for (;;) {
+        uint64_t now_ms = mr_clock_ms();
+        enum mr_circuit_gate gate =
+            mr_circuit_gate(&relay->circuit, &relay->rules->circuit, now_ms);
+
+        if (gate == MR_CIRCUIT_SHUT) {
+            *out_after_ms = passed_for_ms(relay, now_ms);
+            return MR_RELAY_PASSED;
+        }
+        if (gate == MR_CIRCUIT_WAIT) { /* the one that asks tells soon */
+            *out_after_ms = relay->rules->connect_timeout_ms;
+            return MR_RELAY_PASSED;
+        }
+        if (relay->n_active < relay->connections)
+            break;
+        if (turn->stop->asked && turn->stop->asked(turn->stop->arg))
+            return MR_RELAY_STOPPED;
+        if (now_ms >= turn->until_ms)
+            return MR_RELAY_BUSY;
+        uv_cond_timedwait(&relay->freed, &relay->lock, LOOK_UP_MS * UINT64_C(1000000));
+    }
+    relay->n_active++;
+    turn->probe = mr_circuit_begin(&relay->circuit, &relay->rules->circuit);
+    return MR_RELAY_SENT;
+}
+
+/* What a mail's end says of the relay. */
+static enum mr_circuit_result circuit_result(const struct mr_smtp_result *result)
+{
+    switch (result->end) {
+    case MR_SMTP_AWAY:
+        return MR_CIRCUIT_BAD;
+    case MR_SMTP_ANSWERED:
+    case MR_SMTP_PUT_OFF:
+        return MR_CIRCUIT_GOOD;
+    default:
+        return MR_CIRCUIT_NOTHING;
+    }
+}
+
+static void end_turn(const struct turn *turn, const struct mr_smtp_result *result,
+                     struct mr_relay_news *out_news)
+{
+    struct mr_relay *relay = turn->relay;
+    uint64_t now_ms = mr_clock_ms();
+
+    uv_mutex_lock(&relay->lock);
+    relay->n_active--;
+    out_news->changed = mr_circuit_end(&relay->circuit, &relay->rules->circuit, turn->probe,
+                                       circuit_result(result), now_ms);
+    out_news->away = relay->circuit.state != MR_CIRCUIT_CLOSED;
+    out_news->passed_ms = out_news->away ? passed_for_ms(relay, now_ms) : 0;
+    uv_cond_signal(&relay->freed);
+    uv_mutex_unlock(&relay->lock);
+}
+
+static void send_with(struct mr_relay *relay, const struct mr_smtp_server *server,
+                      const struct mr_smtp_mail *mail, const struct mr_smtp_stop *stop,
+                      struct mr_smtp_result *out)
+{
+    CURL *easy = mr_curl_pool_take(relay->handles);
+
+    if (!easy) {
+        mr_smtp_result_init(out, mail, MR_SMTP_STOPPED, "libcurl gives no handle for the mail");
+        return;
+    }
+    mr_smtp_transfer(easy, server, mail, stop, out);
+    mr_curl_pool_give(relay->handles, easy);
+}
+
+/* An old connection may be gone without anybody's fault; a fresh one shows what the relay is worth. */
+static void send_mail(struct mr_relay *relay, const struct mr_smtp_mail *mail,
+                      const struct mr_smtp_stop *stop, struct mr_smtp_result *out)
+{
+    struct mr_smtp_server server = relay->server;
+    char *token = relay->token ? mr_token_read(relay->token) : NULL;
+
+    if (relay->token && !token) {
+        mr_smtp_result_init(out, mail, MR_SMTP_AWAY, "email.token_file cannot be read");
+        return;
+    }
+    if (token)
+        server.password = token;
+    send_with(relay, &server, mail, stop, out);
+    if (out->end == MR_SMTP_STALE) {
+        mr_smtp_result_fini(out);
+        send_with(relay, &server, mail, stop, out);
+    }
+    free(token);
+}
+
+enum mr_relay_turn mr_relay_send(struct mr_relay *relay, const struct mr_smtp_mail *mail,
+                                 const struct mr_smtp_stop *stop, uint64_t wait_ms,
+                                 struct mr_smtp_result *out, struct mr_relay_news *out_news,
+                                 uint64_t *out_after_ms)
+{
+    struct turn turn = {.relay = relay, .stop = stop, .until_ms = mr_clock_ms() + wait_ms};
+
+    uv_mutex_lock(&relay->lock);
+    enum mr_relay_turn got = await_turn(&turn, out_after_ms);
+    uv_mutex_unlock(&relay->lock);
+    if (got != MR_RELAY_SENT)
+        return got;
+    send_mail(relay, mail, stop, out);
+    end_turn(&turn, out, out_news);
+    return MR_RELAY_SENT;
+}

@@ -338,6 +338,9 @@ static const struct mr_option config_rows[] = {
      "a read host that does not tell how far it is behind: use it all the same, or avoid it"},
     {"mysql.connect_timeout", MS, TREE, "5s", "100ms..5m", WORKERS,
      "for reaching and greeting the database server"},
+    {"mysql.lock_timeout", MS, TREE, "10s", "1s..1h", WORKERS,
+     "a statement that waits longer for what another transaction holds gives up, and its "
+     "transaction is tried again; whole seconds, and less than mysql.statement_timeout"},
     {"mysql.statement_timeout", MS, TREE, "30s", "100ms..1d", WORKERS,
      "a statement that runs longer is killed at the server, unless a report says otherwise"},
     {"storage.path", TEXT, TREE, NULL, NULL, WORKERS, "directory of the files that jobs make"},

@@ -44,7 +44,7 @@ static uint64_t until_late(uint64_t span_ms, const struct mr_job *job)
 static enum mr_code settle_in(struct mr_mysql_conn *conn, uint64_t wait_ms, struct mr_err *err)
 {
     mr_mysql_guard_begin(conn->house->watch, &conn->guard, mr_clock_ms() + wait_ms, false);
-    enum mr_code code = mr_mysql_settle_in(conn->mysql, conn->server, err);
+    enum mr_code code = mr_mysql_settle_in(conn->mysql, conn->server, conn->house->login, err);
     if (mr_mysql_guard_end(conn->house->watch, &conn->guard) == MR_MYSQL_CUT)
         code = mr_fail(err, MR_EDOWN, "MySQL at %s: silent after the greeting",
                        conn->server->name);

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PORT = 3306, CONNECT_MS = 5000 };
+enum { PORT = 3306, CONNECT_MS = 5000, LOCK_MS = 10000, STATEMENT_MS = 30000 };
 
 /* The longest packet, and with it a row: some values at their bound of 64 MiB. */
 static const unsigned long packet_max_bytes = 256ul * 1024 * 1024;
@@ -46,6 +46,14 @@ static void name_server(struct mr_mysql_server *server)
                  server->port);
 }
 
+/* Whole seconds, at least one, and if that can be, less than a statement may take: then it is told from one that is slow. */
+static unsigned lock_timeout_s(uint64_t lock_ms, uint64_t statement_ms)
+{
+    if (lock_ms >= statement_ms)
+        lock_ms = statement_ms - 1;
+    return lock_ms < 2000 ? 1 : (unsigned)(lock_ms / 1000);
+}
+
 enum mr_code mr_mysql_options_read(const json_t *section, struct mr_mysql_login *out_login,
                                    struct mr_mysql_server *out_server, struct mr_err *err)
 {
@@ -61,6 +69,9 @@ enum mr_code mr_mysql_options_read(const json_t *section, struct mr_mysql_login 
         .ca_file = text_of(section, "ca_file"),
         .tls = tls_of(text_of(section, "tls")),
         .connect_timeout_ms = number_of(section, "connect_timeout_ms", CONNECT_MS),
+        .lock_timeout_s =
+            lock_timeout_s(number_of(section, "lock_timeout_ms", LOCK_MS),
+                           number_of(section, "statement_timeout_ms", STATEMENT_MS)),
     };
     *out_server = (struct mr_mysql_server){
         .socket = mr_strdup(socket),
@@ -204,16 +215,21 @@ enum mr_code mr_mysql_dial(const struct mr_mysql_server *server,
 }
 
 enum mr_code mr_mysql_settle_in(MYSQL *mysql, const struct mr_mysql_server *server,
-                                struct mr_err *err)
+                                const struct mr_mysql_login *login, struct mr_err *err)
 {
-    static const char *const statements[] = {
+    char lock_wait[80];
+    const char *const statements[] = {
         /* The greeting named it already; --skip-character-set-client-handshake does not listen. */
         "SET NAMES utf8mb4",
         "SET time_zone = '+00:00', autocommit = 1, lc_messages = 'en_US', sql_mode = "
         "'STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,NO_ZERO_IN_DATE,NO_ZERO_DATE,"
         "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        lock_wait,
     };
+
+    snprintf(lock_wait, sizeof(lock_wait), "SET SESSION innodb_lock_wait_timeout = %u",
+             login->lock_timeout_s);
 
     for (size_t i = 0; i < MR_COUNT(statements); i++)
         if (mysql_real_query(mysql, statements[i], strlen(statements[i])) != 0)

@@ -22,6 +22,7 @@ struct mr_mysql_login {
     const char *database, *user, *password, *ca_file;
     enum mr_mysql_tls tls; /* over TCP; a unix socket leaves no machine */
     uint64_t connect_timeout_ms;
+    unsigned lock_timeout_s; /* a wait for a lock ends before the statement's own time does */
 };
 
 /*
@@ -44,10 +45,11 @@ enum mr_code mr_mysql_dial(const struct mr_mysql_server *server,
                            uint64_t silence_ms, MYSQL **out, struct mr_err *err);
 /*
  * Every session of ours: utf8mb4, UTC, strict, READ COMMITTED (a locking read then locks the rows it finds, not the gaps between: what
- * jobs insert side by side does not deadlock), messages in English (their values are taken out by shape).
+ * jobs insert side by side does not deadlock), messages in English (their values are taken out by shape), no
+ * longer wait for a lock than login says.
  */
 enum mr_code mr_mysql_settle_in(MYSQL *mysql, const struct mr_mysql_server *server,
-                                struct mr_err *err);
+                                const struct mr_mysql_login *login, struct mr_err *err);
 /*
  * One statement in the text protocol, for those without pools and deadlines. Its result, buffered, is the caller's; NULL when it has
  * none. What a second result brings is read and dropped.

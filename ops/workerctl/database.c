@@ -17,7 +17,7 @@ enum mr_code mr_database_open(const struct mr_config *config, struct mr_database
         code = mr_mysql_dial(&database.server, &database.login,
                              database.login.connect_timeout_ms, 0, &database.mysql, err);
     if (code == MR_OK)
-        code = mr_mysql_settle_in(database.mysql, &database.server, err);
+        code = mr_mysql_settle_in(database.mysql, &database.server, &database.login, err);
     if (code != MR_OK)
         mr_database_close(&database);
     else

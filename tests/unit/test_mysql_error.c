@@ -68,6 +68,20 @@ START_TEST(error_means)
 }
 END_TEST
 
+START_TEST(read_only_is_told_from_other_options_in_the_way)
+{
+    static const char of_all[] = "The MariaDB server is running with the --read-only option so "
+                                 "it cannot execute this statement";
+    static const char of_files[] = "The MySQL server is running with the --secure-file-priv "
+                                   "option so it cannot execute this statement";
+
+    ck_assert(mr_mysql_error_is_read_only(1290, of_all));
+    ck_assert(mr_mysql_error_is_read_only(1836, "Running in read-only mode"));
+    ck_assert(!mr_mysql_error_is_read_only(1290, of_files));
+    ck_assert(!mr_mysql_error_is_read_only(SYNTAX, of_all));
+}
+END_TEST
+
 static const struct {
     const char *message, *want;
 } words[] = {
@@ -101,8 +115,9 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {error_means,         MR_COUNT(rows) },
-        {words_hold_no_value, MR_COUNT(words)},
+        {error_means,                                     MR_COUNT(rows) },
+        {read_only_is_told_from_other_options_in_the_way, 0              },
+        {words_hold_no_value,                             MR_COUNT(words)},
     };
 
     return mr_suite_run("mysql_error", tests);

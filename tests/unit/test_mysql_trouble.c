@@ -232,10 +232,9 @@ static enum mr_code overlook(void *arg, struct mr_mysql_conn *conn, struct mr_er
 
 START_TEST(a_transaction_that_lost_a_statement_is_not_committed)
 {
-    static const char *const args[] = {"--innodb-lock-wait-timeout=1", NULL};
     unsigned tries = 0;
 
-    init(NULL, args);
+    init("{\"lock_timeout_ms\": 1000}", NULL);
     mr_mariadb_do(&scene.db, "INSERT INTO grain VALUES (1, 'rye')");
     mr_mariadb_do(&scene.db, "BEGIN");
     mr_mariadb_do(&scene.db, "UPDATE grain SET kind = 'held' WHERE id = 1");

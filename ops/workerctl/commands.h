@@ -31,6 +31,8 @@ mr_command_fn mr_command_dead_list, mr_command_dead_show, mr_command_dead_retry,
 mr_command_fn mr_command_config_check, mr_command_config_show, mr_command_config_docs;
 /* db.c */
 mr_command_fn mr_command_db_status, mr_command_db_migrate;
+/* billing.c */
+mr_command_fn mr_command_billing_audit, mr_command_billing_unknown, mr_command_billing_resolve;
 /* doctor.c */
 mr_command_fn mr_command_doctor;
 

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 enum mr_code mr_database_open(const struct mr_config *config, struct mr_database *out,
                               struct mr_err *err)
@@ -23,6 +24,32 @@ enum mr_code mr_database_open(const struct mr_config *config, struct mr_database
     else
         *out = database;
     return code;
+}
+
+int mr_database_status(enum mr_code code)
+{
+    switch (code) {
+    case MR_EDOWN:
+    case MR_EBUSY:
+    case MR_EUNKNOWN:
+        return EX_UNAVAILABLE;
+    case MR_EINVAL:
+    case MR_EFAULT:
+        return EX_CONFIG;
+    default:
+        return 1;
+    }
+}
+
+int mr_database_reach(struct mr_session *session, struct mr_database *out)
+{
+    const struct mr_config *config = mr_session_config(session);
+    struct mr_err err;
+
+    if (!config)
+        return EX_CONFIG;
+    enum mr_code code = mr_database_open(config, out, &err);
+    return code == MR_OK ? 0 : mr_session_fail(mr_database_status(code), "%s", err.text);
 }
 
 static void forget(struct mr_database *database)
@@ -47,12 +74,42 @@ void mr_database_close(struct mr_database *database)
     mr_mysql_server_fini(&database->server);
 }
 
+enum mr_code mr_database_ask(struct mr_database *database, const char *sql, MYSQL_RES **out,
+                             struct mr_err *err)
+{
+    return mr_mysql_ask(database->mysql, &database->server, mr_bytes_of(sql), out, err);
+}
+
+enum mr_code mr_database_do(struct mr_database *database, const char *sql,
+                            uint64_t *out_changed, struct mr_err *err)
+{
+    MYSQL_RES *result = NULL;
+    enum mr_code code = mr_database_ask(database, sql, &result, err);
+
+    mysql_free_result(result);
+    if (code == MR_OK && out_changed)
+        *out_changed = mysql_affected_rows(database->mysql);
+    return code;
+}
+
+char *mr_database_quote(struct mr_database *database, const char *text)
+{
+    if (!text)
+        return mr_strdup("NULL");
+    size_t len = strlen(text);
+    char *quoted = mr_zalloc(2 * len + 3);
+
+    quoted[0] = '\'';
+    unsigned long n = mysql_real_escape_string(database->mysql, quoted + 1, text, len);
+    quoted[n + 1] = '\'';
+    return quoted;
+}
+
 enum mr_code mr_database_value(struct mr_database *database, const char *sql, char **out,
                                struct mr_err *err)
 {
     MYSQL_RES *result = NULL;
-    enum mr_code code =
-        mr_mysql_ask(database->mysql, &database->server, mr_bytes_of(sql), &result, err);
+    enum mr_code code = mr_database_ask(database, sql, &result, err);
 
     if (code != MR_OK)
         return code;
@@ -99,7 +156,7 @@ enum mr_code mr_database_look(struct mr_database *database, struct mr_err *err)
     forget(database);
     enum mr_code code = knows_migrations(database, &any, err);
     if (code == MR_OK && any)
-        code = mr_mysql_ask(database->mysql, &database->server, mr_bytes_of(sql), &result, err);
+        code = mr_database_ask(database, sql, &result, err);
     if (code != MR_OK)
         return code;
     if (result)

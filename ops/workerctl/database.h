@@ -4,6 +4,7 @@
 
 #include "jobs/services/mysql_connect.h"
 #include "ops/workerctl/migrate.h"
+#include "ops/workerctl/session.h"
 #include "proto/config.h"
 
 struct mr_database {
@@ -22,11 +23,23 @@ struct mr_database {
  */
 enum mr_code mr_database_open(const struct mr_config *config, struct mr_database *out,
                               struct mr_err *err);
+/* The same for a command: 0, or the exit status, the reason printed. */
+int mr_database_reach(struct mr_session *session, struct mr_database *out);
+/* The exit status of what the database answered: 69 not reached, 78 a person must act, else 1. */
+int mr_database_status(enum mr_code code);
 void mr_database_close(struct mr_database *database);
 /* Reads which migrations were applied (again) and compares; a database that never saw one has none. */
 enum mr_code mr_database_look(struct mr_database *database, struct mr_err *err);
 /* How many rows are in this state. */
 unsigned mr_database_count(const struct mr_database *database, enum mr_migration_state state);
+/* A statement with a buffered result, which the caller frees; NULL when it has none. */
+enum mr_code mr_database_ask(struct mr_database *database, const char *sql, MYSQL_RES **out,
+                             struct mr_err *err);
+/* A statement without one. out_changed (may be NULL): how many rows. */
+enum mr_code mr_database_do(struct mr_database *database, const char *sql,
+                            uint64_t *out_changed, struct mr_err *err);
+/* text between quotes as the server reads it, "NULL" for NULL; the caller frees it. */
+char *mr_database_quote(struct mr_database *database, const char *text);
 /* The first value of the first row of a statement, the caller's; NULL for NULL and for no row. */
 enum mr_code mr_database_value(struct mr_database *database, const char *sql, char **out,
                                struct mr_err *err);

@@ -10,40 +10,12 @@
 
 enum { LOCK_S = 60 };
 
-/* The exit status of what the database answered. */
-static int status_of(enum mr_code code)
-{
-    switch (code) {
-    case MR_EDOWN:
-    case MR_EBUSY:
-    case MR_EUNKNOWN:
-        return EX_UNAVAILABLE;
-    case MR_EINVAL:
-    case MR_EFAULT:
-        return EX_CONFIG;
-    default:
-        return 1;
-    }
-}
-
-/* 0, or the exit status, the reason printed. */
-static int open_database(struct mr_session *session, struct mr_database *out)
-{
-    const struct mr_config *config = mr_session_config(session);
-    struct mr_err err;
-
-    if (!config)
-        return EX_CONFIG;
-    enum mr_code code = mr_database_open(config, out, &err);
-    return code == MR_OK ? 0 : mr_session_fail(status_of(code), "%s", err.text);
-}
-
 static int look(struct mr_database *database)
 {
     struct mr_err err;
     enum mr_code code = mr_database_look(database, &err);
 
-    return code == MR_OK ? 0 : mr_session_fail(status_of(code), "%s", err.text);
+    return code == MR_OK ? 0 : mr_session_fail(mr_database_status(code), "%s", err.text);
 }
 
 /* ---- status ---- */
@@ -114,7 +86,7 @@ static void print_status(const struct mr_session *session, const struct mr_datab
 int mr_command_db_status(struct mr_session *session, int argc, char **argv)
 {
     struct mr_database database;
-    int status = open_database(session, &database);
+    int status = mr_database_reach(session, &database);
 
     (void)argc;
     (void)argv;
@@ -165,7 +137,7 @@ static int lock(struct mr_database *database)
     bool ours = got && strcmp(got, "1") == 0;
     free(got);
     if (code != MR_OK)
-        return mr_session_fail(status_of(code), "%s", err.text);
+        return mr_session_fail(mr_database_status(code), "%s", err.text);
     if (ours)
         return 0;
     return mr_session_fail(EX_TEMPFAIL,
@@ -187,7 +159,7 @@ static int make_table(struct mr_database *database)
             ") ENGINE = InnoDB DEFAULT CHARSET = utf8mb4",
             &err);
 
-    return code == MR_OK ? 0 : mr_session_fail(status_of(code), "%s", err.text);
+    return code == MR_OK ? 0 : mr_session_fail(mr_database_status(code), "%s", err.text);
 }
 
 static int record(struct mr_database *database, const struct mr_migration *migration)
@@ -199,9 +171,10 @@ static int record(struct mr_database *database, const struct mr_migration *migra
     enum mr_code code = say(database, sql, &err);
 
     free(sql);
-    return code == MR_OK ? 0
-                         : mr_session_fail(status_of(code), "%s: done, but not recorded: %s",
-                                           migration->file, err.text);
+    return code == MR_OK
+               ? 0
+               : mr_session_fail(mr_database_status(code), "%s: done, but not recorded: %s",
+                                 migration->file, err.text);
 }
 
 static int run_statement(struct mr_database *database, const struct mr_migration *migration,
@@ -300,7 +273,7 @@ static int migrate(struct mr_session *session, struct mr_database *database)
 int mr_command_db_migrate(struct mr_session *session, int argc, char **argv)
 {
     struct mr_database database;
-    int status = open_database(session, &database);
+    int status = mr_database_reach(session, &database);
 
     (void)argc;
     (void)argv;

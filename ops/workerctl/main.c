@@ -42,6 +42,7 @@ static const struct option_row rows[] = {
     {"limit",   "N",          "dead",       AT(limit),     "at most so many rows (default: 50)"},
     {"cursor",  "ID",         "dead",       AT(cursor),    "rows behind this letter"},
     {"dry-run", NULL,         "db migrate", AT(dry_run),   "say what would be done and do nothing"},
+    {"id",      "TEXT",       "billing resolve", AT(id),   "what the provider calls the charge"},
 };
 /* clang-format on */
 
@@ -96,6 +97,8 @@ static void help(void)
     print_options("dead");
     puts("\nof db migrate:");
     print_options("db migrate");
+    puts("\nof billing resolve:");
+    print_options("billing resolve");
     puts("\nexit status: 0 done, 1 answered but no, 64 misuse, 69 nobody answers, 78 bad "
          "configuration");
 }
@@ -193,7 +196,8 @@ static int unknown_command(const char *word)
 {
     const char *names[COMMANDS_MAX];
 
-    if (strcmp(word, "dead") == 0 || strcmp(word, "config") == 0 || strcmp(word, "db") == 0)
+    if (strcmp(word, "dead") == 0 || strcmp(word, "config") == 0 || strcmp(word, "db") == 0 ||
+        strcmp(word, "billing") == 0)
         return unknown_in_group(word);
     for (unsigned i = 0; i < mr_n_commands && i < COMMANDS_MAX; i++)
         names[i] = mr_commands[i].name;

@@ -14,6 +14,7 @@ struct mr_options {
     const char *delay, *tries, *timeout, *backoff, *uuid, *lines;
     const char *job, *class, *all, *limit, *cursor;
     const char *dry_run;
+    const char *id;
 };
 
 struct mr_session {

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARGS_MAX = 16, PUSH_MAX = 64 * 1024 };
+enum { ARGS_MAX = 16, PUSH_MAX = 64 * 1024, CTL_MS = 60000 };
 
 #define DEAD_JOBS MR_MILL_PREFIX "queues:main:dead:jobs"
 
@@ -170,4 +170,29 @@ void mr_shop_check_books(struct mr_shop *shop)
                                     "<> (SELECT COUNT(*) FROM billing_invoices i WHERE "
                                     "i.series = s.name AND i.year = s.year)"),
                      0);
+}
+
+int mr_shop_ctl(struct mr_shop *shop, struct mr_proc *ctl, const char *const *words)
+{
+    const char *argv[ARGS_MAX] = {"ops/workerctl", "-c", shop->mill.config};
+    char path[128];
+    size_t n = 3;
+
+    for (; *words; words++) {
+        ck_assert_uint_lt(n + 1, ARGS_MAX);
+        argv[n++] = *words;
+    }
+    snprintf(path, sizeof(path), "%s/ctl.log", shop->mill.redis.dir);
+    mr_proc_start(ctl, argv, NULL, path);
+    return mr_proc_exit_status(ctl, CTL_MS);
+}
+
+void mr_shop_audit(struct mr_shop *shop)
+{
+    struct mr_proc ctl;
+    int status = mr_shop_ctl(shop, &ctl, (const char *const[]){"billing", "audit", NULL});
+
+    if (status != 0)
+        mr_proc_show(&ctl);
+    ck_assert_int_eq(status, 0);
 }

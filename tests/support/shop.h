@@ -5,6 +5,7 @@
 #include "tests/support/mariadb.h"
 #include "tests/support/mill.h"
 #include "tests/support/peer.h"
+#include "tests/support/proc.h"
 
 #define MR_SHOP_KEY "sk-canary-7qT" /* of the payment provider: in no log and no letter */
 
@@ -45,5 +46,10 @@ bool mr_shop_has_pdf(const struct mr_shop *shop, const char *key);
 
 /* Fails the test unless the ledger's rows sum to 0 for each uuid, and the numbers of each series run from 1 without a gap. */
 void mr_shop_check_books(struct mr_shop *shop);
+
+/* Runs workerctl with these words, NULL-ended, and the shop's configuration; gives its exit status. What it said is in ctl's log. */
+int mr_shop_ctl(struct mr_shop *shop, struct mr_proc *ctl, const char *const *words);
+/* Fails the test, showing what was found, unless workerctl billing audit finds nothing. */
+void mr_shop_audit(struct mr_shop *shop);
 
 #endif

@@ -1,0 +1,224 @@
+#include "ops/workerctl/audit.h"
+
+#include "proto/base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PAGE = 1000 };
+
+/*
+ * Each gives a row, subject and finding, for each thing that is wrong, and is told to give no more than it should. What the ledger has of a
+ * customer stands on the account receivable:<customer>.
+ */
+struct check {
+    const char *name, *sql;
+};
+
+#define LINES_OF                                                                               \
+    "(SELECT invoice, SUM(net_minor) AS net, SUM(tax_minor) AS tax, COUNT(*) AS n, "           \
+    "MAX(line_no) AS last FROM billing_invoice_lines GROUP BY invoice) l"
+
+/* clang-format off */
+static const struct check checks[] = {
+    {"ledger",
+     "SELECT uuid, CONCAT('its rows sum to ', SUM(amount_minor), ' ', currency, ', not to 0') FROM billing_ledger "
+     "GROUP BY uuid, currency HAVING SUM(amount_minor) <> 0"},
+    {"ledger",
+     "SELECT currency, CONCAT('all rows sum to ', SUM(amount_minor), ', not to 0') FROM billing_ledger "
+     "GROUP BY currency HAVING SUM(amount_minor) <> 0"},
+    {"lines",
+     "SELECT i.printed, CONCAT('its lines sum to ', l.net, ' and ', l.tax, ' tax, the invoice says ', i.net_minor, ' and ', i.tax_minor) "
+     "FROM billing_invoices i JOIN " LINES_OF " ON l.invoice = i.uuid WHERE l.net <> i.net_minor OR l.tax <> i.tax_minor"},
+    {"lines",
+     "SELECT i.printed, CONCAT('has ', COALESCE(l.n, 0), ' lines, the last is number ', COALESCE(l.last, 0)) "
+     "FROM billing_invoices i LEFT JOIN " LINES_OF " ON l.invoice = i.uuid WHERE l.n IS NULL OR l.n <> l.last"},
+    {"lines",
+     "SELECT i.printed, CONCAT('line ', l.line_no, ': ', l.quantity, ' times ', l.unit_minor, ' at ', l.tax_bp, "
+     "' bp tax are not ', l.net_minor, ' and ', l.tax_minor) "
+     "FROM billing_invoice_lines l JOIN billing_invoices i ON i.uuid = l.invoice "
+     "WHERE CAST(l.net_minor AS DECIMAL(40)) <> CAST(l.quantity AS DECIMAL(40)) * l.unit_minor "
+     "OR ABS(CAST(l.tax_minor AS DECIMAL(40)) * 10000 - CAST(l.net_minor AS DECIMAL(40)) * l.tax_bp) > 5000"},
+    {"invoice",
+     "SELECT printed, CONCAT('its total ', total_minor, ' is not ', net_minor, ' and ', tax_minor, ' tax') "
+     "FROM billing_invoices WHERE total_minor <> net_minor + tax_minor"},
+    {"invoice",
+     "SELECT i.printed, CONCAT('the ledger has ', COALESCE(b.receivable, 0), ' receivable, ', COALESCE(-b.revenue, 0), ' revenue and ', "
+     "COALESCE(-b.tax, 0), ' tax of it; it says ', i.total_minor, ', ', i.net_minor, ' and ', i.tax_minor) FROM billing_invoices i "
+     "LEFT JOIN (SELECT b.uuid, b.currency, SUM(IF(b.account = CONCAT('receivable:', i.customer), b.amount_minor, 0)) AS receivable, "
+     "SUM(IF(b.account = 'revenue', b.amount_minor, 0)) AS revenue, SUM(IF(b.account = 'tax', b.amount_minor, 0)) AS tax "
+     "FROM billing_ledger b JOIN billing_invoices i ON i.uuid = b.uuid GROUP BY b.uuid, b.currency) b "
+     "ON b.uuid = i.uuid AND b.currency = i.currency "
+     "WHERE b.uuid IS NULL OR b.receivable <> i.total_minor OR b.revenue <> -i.net_minor OR b.tax <> -i.tax_minor"},
+    {"numbers",
+     "SELECT CONCAT(series, IF(year = 0, '', CONCAT(' of ', year))), IF(number = before_it + 2, "
+     "CONCAT('number ', number - 1, ' is missing'), CONCAT('numbers ', before_it + 1, ' to ', number - 1, ' are missing')) "
+     "FROM (SELECT series, year, number, COALESCE(LAG(number) OVER (PARTITION BY series, year ORDER BY number), 0) AS before_it "
+     "FROM billing_invoices) x WHERE number <> before_it + 1"},
+    {"numbers",
+     "SELECT CONCAT(s.name, IF(s.year = 0, '', CONCAT(' of ', s.year))), CONCAT('billing_series says that ', s.last_number, "
+     "' was the last number, the last invoice has ', COALESCE(i.last, 0)) FROM billing_series s LEFT JOIN (SELECT series, year, "
+     "MAX(number) AS last FROM billing_invoices GROUP BY series, year) i ON i.series = s.name AND i.year = s.year "
+     "WHERE s.last_number <> COALESCE(i.last, 0)"},
+    {"charge",
+     "SELECT c.uuid, CONCAT('is ok with ', c.amount_minor, ' ', c.currency, ', the ledger has ', COALESCE(b.cash, 0), ' cash of it and ', "
+     "COALESCE(-b.receivable, 0), ' paid') FROM billing_charges c "
+     "LEFT JOIN (SELECT uuid, currency, SUM(IF(account = 'cash', amount_minor, 0)) AS cash, "
+     "SUM(IF(account LIKE 'receivable:%', amount_minor, 0)) AS receivable FROM billing_ledger GROUP BY uuid, currency) b "
+     "ON b.uuid = c.uuid AND b.currency = c.currency "
+     "WHERE c.state = 'ok' AND (COALESCE(b.cash, 0) <> c.amount_minor OR COALESCE(b.receivable, 0) <> -c.amount_minor)"},
+    {"charge",
+     "SELECT b.uuid, CONCAT('the ledger has ', b.amount_minor, ' ', b.currency, ' cash of it, but no charge of this uuid is ok') "
+     "FROM billing_ledger b LEFT JOIN billing_charges c ON c.uuid = b.uuid AND c.state = 'ok' "
+     "WHERE b.account = 'cash' AND b.amount_minor > 0 AND c.uuid IS NULL"},
+    {"charge",
+     "SELECT c.uuid, CONCAT('is for ', c.invoice, ', and there is no such invoice') "
+     "FROM billing_charges c LEFT JOIN billing_invoices i ON i.uuid = c.invoice WHERE i.uuid IS NULL"},
+    {"charge",
+     "SELECT i.printed, CONCAT(c.n, ' charges of ', c.paid, ' ', i.currency, ' are ok, and its total is ', i.total_minor) "
+     "FROM billing_invoices i JOIN (SELECT invoice, COUNT(*) AS n, SUM(amount_minor) AS paid FROM billing_charges "
+     "WHERE state = 'ok' GROUP BY invoice) c ON c.invoice = i.uuid WHERE c.paid > i.total_minor"},
+    {"paper",
+     "SELECT printed, CONCAT('has no PDF, ', TIMESTAMPDIFF(MINUTE, created_at, CURRENT_TIMESTAMP), ' minutes after it was issued: retry its job ', uuid) "
+     "FROM billing_invoices WHERE pdf_at IS NULL AND created_at < CURRENT_TIMESTAMP - INTERVAL 1 HOUR"},
+};
+/* clang-format on */
+
+static void add(json_t *findings, const char *check, const char *subject, const char *finding)
+{
+    json_array_append_new(findings, json_pack("{s:s, s:s, s:s}", "check", check, "subject",
+                                              subject, "finding", finding));
+}
+
+/* False once there were as many as are shown, which is said. */
+static bool add_counted(json_t *findings, const char *check, MYSQL_ROW row, unsigned *n)
+{
+    if (++*n > MR_AUDIT_MOST) {
+        add(findings, check, "...", "and more of the same: mend these first");
+        return false;
+    }
+    add(findings, check, row[0] ? row[0] : "?", row[1] ? row[1] : "?");
+    return true;
+}
+
+static enum mr_code look(struct mr_database *database, const struct check *check,
+                         json_t *findings, struct mr_err *err)
+{
+    char *sql = mr_asprintf("%s LIMIT %d", check->sql, MR_AUDIT_MOST + 1);
+    MYSQL_RES *result = NULL;
+    unsigned n = 0;
+    enum mr_code code = mr_database_ask(database, sql, &result, err);
+
+    free(sql);
+    if (code != MR_OK)
+        return code;
+    for (MYSQL_ROW row; (row = mysql_fetch_row(result));)
+        if (!add_counted(findings, check->name, row, &n))
+            break;
+    mysql_free_result(result);
+    return MR_OK;
+}
+
+/* ---- the PDFs ---- */
+
+static bool is_there(const char *folder, const char *key)
+{
+    char *path = mr_asprintf("%s/%s", folder, key);
+    bool there = access(path, F_OK) == 0;
+
+    free(path);
+    return there;
+}
+
+/* A page of those that were drawn, behind the uuid *after, which moves on; it is NULL behind the last. */
+static enum mr_code look_for_papers(struct mr_database *database, const char *folder,
+                                    char **after, json_t *findings, unsigned *n,
+                                    struct mr_err *err)
+{
+    char *behind = mr_database_quote(database, *after);
+    char *sql = mr_asprintf("SELECT printed, pdf_key, uuid FROM billing_invoices WHERE pdf_at "
+                            "IS NOT NULL AND uuid > %s ORDER BY uuid LIMIT %d",
+                            behind, PAGE);
+    MYSQL_RES *result = NULL;
+    enum mr_code code = mr_database_ask(database, sql, &result, err);
+
+    free(sql);
+    free(behind);
+    free(*after);
+    *after = NULL;
+    if (code != MR_OK)
+        return code;
+    for (MYSQL_ROW row; *n <= MR_AUDIT_MOST && (row = mysql_fetch_row(result));) {
+        char *finding = NULL;
+
+        free(*after);
+        *after = mr_strdup(row[2]);
+        if (row[1] && is_there(folder, row[1]))
+            continue;
+        finding = mr_asprintf("its PDF %s is not in %s: push its job %s again",
+                              row[1] ? row[1] : "(no key)", folder, row[2]);
+        add_counted(findings, "paper", (char *[]){row[0], finding}, n);
+        free(finding);
+    }
+    mysql_free_result(result);
+    return MR_OK;
+}
+
+static enum mr_code check_papers(struct mr_database *database, const char *folder,
+                                 json_t *findings, struct mr_err *err)
+{
+    char *after = mr_strdup("");
+    unsigned n = 0;
+    enum mr_code code = MR_OK;
+
+    while (code == MR_OK && after && n <= MR_AUDIT_MOST)
+        code = look_for_papers(database, folder, &after, findings, &n, err);
+    free(after);
+    return code;
+}
+
+/* ---- the whole ---- */
+
+enum mr_code mr_audit_run(struct mr_database *database, const char *folder, json_t *findings,
+                          struct mr_err *err)
+{
+    /* What is between two statements of a job would look like a fault. */
+    enum mr_code code = mr_database_do(
+        database, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", NULL, err);
+
+    if (code == MR_OK)
+        code = mr_database_do(database, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+                              NULL, err);
+    for (size_t i = 0; code == MR_OK && i < MR_COUNT(checks); i++)
+        code = look(database, &checks[i], findings, err);
+    if (code == MR_OK && folder)
+        code = check_papers(database, folder, findings, err);
+    return code;
+}
+
+enum mr_code mr_audit_count(struct mr_database *database, json_t **out, struct mr_err *err)
+{
+    static const struct {
+        const char *name, *sql;
+    } counts[] = {
+        {"invoices",    "SELECT COUNT(*) FROM billing_invoices"},
+        {"charges",     "SELECT COUNT(*) FROM billing_charges" },
+        {"ledger_rows", "SELECT COUNT(*) FROM billing_ledger"  },
+    };
+    json_t *all = json_object();
+    enum mr_code code = MR_OK;
+
+    for (size_t i = 0; code == MR_OK && i < MR_COUNT(counts); i++) {
+        char *value = NULL;
+
+        code = mr_database_value(database, counts[i].sql, &value, err);
+        json_object_set_new(all, counts[i].name, json_integer(value ? atoll(value) : 0));
+        free(value);
+    }
+    if (code == MR_OK)
+        *out = all;
+    else
+        json_decref(all);
+    return code;
+}

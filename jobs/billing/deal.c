@@ -25,9 +25,9 @@ static struct mr_outcome settle(struct mr_till *till, struct mr_job *job, struct
 
 static struct mr_outcome hold_for_a_person(const struct mr_deal *deal)
 {
-    return mr_outcome_fail("held for a person: %s; look there for metadata uuid %s, set state "
-                           "in %s to 'ok' or 'refused', and retry this job",
-                           deal->why, deal->uuid, deal->kind->table);
+    return mr_outcome_fail("held for a person: %s; look there for metadata uuid %s, then say "
+                           "workerctl billing resolve %s ok|refused",
+                           deal->why, deal->uuid, deal->uuid);
 }
 
 /* For good: only once it is on record is the job over. */
@@ -69,6 +69,7 @@ static struct mr_outcome conclude(struct mr_till *till, struct mr_job *job,
         return settle(till, job, deal, answer->id);
     case MR_PAYMENT_REFUSED:
         return give_up(till, job, deal, MR_DEAL_REFUSED, answer);
+    case MR_PAYMENT_CLASH:
     case MR_PAYMENT_ODD:
         return give_up(till, job, deal, MR_DEAL_HELD, answer);
     case MR_PAYMENT_LATER:
@@ -99,6 +100,24 @@ static struct mr_outcome hold(struct mr_till *till, struct mr_job *job, struct m
     return give_up(till, job, deal, MR_DEAL_HELD, answer);
 }
 
+/*
+ * Another attempt's values stand behind the key, since somebody changed the job meanwhile. What that one did is found by our uuid; where nothing is found
+ * it may still come to light, and no request of ours can do anything more.
+ */
+static struct mr_outcome look_behind(struct mr_till *till, struct mr_job *job,
+                                     struct mr_deal *deal, const struct mr_payment *payment,
+                                     struct mr_payment_answer *clash)
+{
+    struct mr_payment_answer found;
+
+    mr_payment_look_up(&till->provider, payment, job, &found);
+    if (found.end != MR_PAYMENT_OPEN)
+        return conclude(till, job, deal, &found);
+    snprintf(clash->message, sizeof(clash->message),
+             "the provider knows this uuid with other values, and %.300s", found.message);
+    return conclude(till, job, deal, clash);
+}
+
 static struct mr_outcome ask(struct mr_till *till, struct mr_job *job, struct mr_deal *deal)
 {
     struct mr_payment payment = {.uuid = deal->uuid};
@@ -113,6 +132,8 @@ static struct mr_outcome ask(struct mr_till *till, struct mr_job *job, struct mr
             return hold(till, job, deal, &answer);
     }
     mr_payment_ask(&till->provider, &payment, job, &answer);
+    if (answer.end == MR_PAYMENT_CLASH)
+        return look_behind(till, job, deal, &payment, &answer);
     return conclude(till, job, deal, &answer);
 }
 

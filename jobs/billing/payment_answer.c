@@ -162,18 +162,19 @@ static bool read_doorkeeper(const struct mr_http_answer *http, struct mr_payment
     return true;
 }
 
-/* 4xx. A key that was used for something else has charged that something: nobody but a person can tell what. */
+/* 4xx. A key that was used with other values stands for what they asked for, and that may have been done. */
 static void read_no(const struct mr_http_answer *http, const json_t *body,
                     const struct mr_payment *payment, struct mr_payment_answer *out)
 {
     const json_t *error = json_object_get(body, "error");
+    bool at_it = text_is(error, "code", "idempotency_key_in_use");
     char type[60];
 
     copy_words(error, "type", payment, type, sizeof(type));
-    if (http->status == 409 || http->status == 408)
+    if (strcmp(type, "idempotency_error") == 0 && !at_it)
+        end(out, MR_PAYMENT_CLASH, "the provider knows this uuid with other values");
+    else if (http->status == 409 || http->status == 408 || at_it)
         end(out, MR_PAYMENT_UNKNOWN, "the provider is still at it (%ld)", http->status);
-    else if (strcmp(type, "idempotency_error") == 0)
-        end(out, MR_PAYMENT_ODD, "the provider knows this uuid with other values");
     else if (!json_is_object(error))
         end(out, MR_PAYMENT_UNABLE,
             "status %ld without a reason of the provider's API: see "

@@ -22,7 +22,8 @@ enum mr_payment_end {
     MR_PAYMENT_OPEN,    /* only of a look-up: not taken as far as the provider knows */
     MR_PAYMENT_LATER, /* this request did nothing: come back, when the provider or our own limits say */
     MR_PAYMENT_UNABLE, /* this request did nothing: nobody there, or the configuration is wrong */
-    MR_PAYMENT_ODD     /* it contradicts what was asked for: a person must look */
+    MR_PAYMENT_CLASH, /* not of a look-up: the provider knows this key with other values, of an earlier request */
+    MR_PAYMENT_ODD /* it contradicts what was asked for: a person must look */
 };
 
 struct mr_payment_answer {

@@ -1,44 +1,23 @@
 #include "jobs/billing/till.h"
 
+#include "jobs/services/members.h"
 #include "proto/base/mem.h"
 #include "worker/handler.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { CONNECTIONS = 10, TIMEOUT_MS = 30000, KEY_LIFE_MS = 82800000 };
-
-static const char *text_of(json_t *config, const char *name)
-{
-    return json_string_value(json_object_get(config, name));
-}
-
-static int64_t number_of(json_t *config, const char *name, int64_t otherwise)
-{
-    int64_t number = json_integer_value(json_object_get(config, name));
-
-    return number > 0 ? number : otherwise;
-}
 
 static enum mr_code check_config(json_t *config, struct mr_err *err)
 {
     static const char *const needed[] = {"url", "key"};
 
     for (size_t i = 0; i < MR_COUNT(needed); i++)
-        if (!text_of(config, needed[i]))
+        if (!mr_members_text(config, needed[i], NULL))
             return mr_fail(err, MR_EINVAL,
                            "payment.%s is not configured: no provider to charge with",
                            needed[i]);
     return MR_OK;
-}
-
-static char *api_url(const char *base)
-{
-    size_t len = strlen(base);
-
-    while (len > 0 && base[len - 1] == '/')
-        len--;
-    return mr_asprintf("%.*s/v1", (int)len, base);
 }
 
 enum mr_code mr_till_open(struct mr_host *host, void **out_state, struct mr_err *err)
@@ -50,13 +29,13 @@ enum mr_code mr_till_open(struct mr_host *host, void **out_state, struct mr_err 
         return code;
     struct mr_till *till = mr_zalloc(sizeof(*till));
     till->host = host;
-    till->key_life_ms = number_of(config, "key_life_ms", KEY_LIFE_MS);
+    till->key_life_ms = mr_members_number(config, "key_life_ms", KEY_LIFE_MS);
     till->provider = (struct mr_payment_provider){
-        .url = api_url(text_of(config, "url")),
-        .key = text_of(config, "key"),
-        .ca_file = text_of(config, "ca_file"),
-        .connections = (unsigned)number_of(config, "connections", CONNECTIONS),
-        .timeout_ms = (uint64_t)number_of(config, "timeout_ms", TIMEOUT_MS),
+        .url = mr_members_url(mr_members_text(config, "url", ""), "/v1"),
+        .key = mr_members_text(config, "key", NULL),
+        .ca_file = mr_members_text(config, "ca_file", NULL),
+        .connections = (unsigned)mr_members_number(config, "connections", CONNECTIONS),
+        .timeout_ms = (uint64_t)mr_members_number(config, "timeout_ms", TIMEOUT_MS),
     };
     mr_http_limits_read(config, "payment", &till->provider.limits);
     code = mr_mysql_get(host, &till->mysql, err);

@@ -4,6 +4,7 @@
  */
 #include "jobs/http/call.h"
 #include "jobs/services/http_guard.h"
+#include "jobs/services/members.h"
 #include "proto/base/mem.h"
 #include "proto/base/random.h"
 #include "worker/handler.h"
@@ -11,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+enum { TIMEOUT_MS = 5000 };
 
 /* Module state. Strings are borrowed from the configuration, but the token's header. */
 struct caller {
@@ -55,7 +58,7 @@ static enum mr_code read_allow(const json_t *list, struct caller *out, struct mr
 
 static void read_token(struct mr_host *host, const json_t *config, struct caller *out)
 {
-    const char *token = json_string_value(json_object_get(config, "token"));
+    const char *token = mr_members_text(config, "token", NULL);
 
     out->token_hosts = json_object_get(config, "token_hosts");
     if (token)
@@ -77,14 +80,12 @@ static void close_caller(void *state)
 static enum mr_code open_caller(struct mr_host *host, void **out_state, struct mr_err *err)
 {
     const json_t *config = mr_host_config(host, "http");
-    json_int_t timeout_ms = json_integer_value(json_object_get(config, "timeout_ms"));
-    json_int_t connections = json_integer_value(json_object_get(config, "connections"));
     struct caller *caller = mr_zalloc(sizeof(*caller));
 
-    caller->timeout_ms = timeout_ms > 0 ? (uint64_t)timeout_ms : 5000;
-    caller->connections = (unsigned)connections;
-    caller->body_max = (size_t)json_integer_value(json_object_get(config, "body_max_bytes"));
-    caller->ca_file = json_string_value(json_object_get(config, "ca_file"));
+    caller->timeout_ms = (uint64_t)mr_members_number(config, "timeout_ms", TIMEOUT_MS);
+    caller->connections = (unsigned)mr_members_number(config, "connections", 0);
+    caller->body_max = (size_t)mr_members_number(config, "body_max_bytes", 0);
+    caller->ca_file = mr_members_text(config, "ca_file", NULL);
     mr_http_limits_read(config, "http", &caller->limits);
     mr_random_seed(&caller->dice);
     read_token(host, config, caller);

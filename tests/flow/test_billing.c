@@ -429,6 +429,50 @@ START_TEST(a_look_up_that_sees_nothing_charges_nobody_twice)
 }
 END_TEST
 
+/* Nobody knows what became of it, and its tries are over. */
+static void lose(const char *uuid, const char *fault)
+{
+    mr_shop_push(&shop,
+                 "{\"uuid\":\"%s\",\"job\":\"billing.charge\",\"maxTries\":1,\"data\":{"
+                 "\"invoice\":\"INV-1\",\"amount_minor\":500,\"currency\":\"EUR\","
+                 "\"source\":\"pm_ok fault=%s\"}}",
+                 uuid, fault);
+    mr_shop_await_letter(&shop, "exhausted",
+                         "nobody knows yet whether it was charged: status 500");
+    expect_text("unknown", "SELECT state FROM billing_charges");
+}
+
+/* Somebody edits the dead letter of a charge whose answer was lost: the provider refuses the key it knows with other values. */
+static void charge_with_another_card(const char *const *peer_args)
+{
+    start_with("timeout: 1s", peer_args);
+    issue_one(500);
+    lose("c-1", "fail-after-effect:1");
+    mr_shop_push_charge(&shop, "c-1", "INV-1", 500, "pm_another");
+}
+
+START_TEST(a_changed_charge_whose_first_request_was_heard_is_found_and_booked)
+{
+    charge_with_another_card(NULL);
+    mr_shop_await_done(&shop, SOON_MS);
+    ck_assert_uint_eq(mr_peer_effects(&shop.peer, "charge", "c-1"), 1);
+    expect_text("ok", "SELECT state FROM billing_charges");
+    stop();
+}
+END_TEST
+
+START_TEST(a_changed_charge_that_nobody_finds_is_held_and_not_dead)
+{
+    charge_with_another_card((const char *const[]){"--search-lag", "600000", NULL});
+    mr_shop_await_letter(&shop, "failed",
+                         "held for a person: the provider knows this uuid with other values, "
+                         "and the provider finds no charge for this uuid");
+    ck_assert_uint_eq(mr_peer_effects(&shop.peer, "charge", "c-1"), 1);
+    expect_text("held", "SELECT state FROM billing_charges");
+    stop();
+}
+END_TEST
+
 START_TEST(a_busy_provider_spends_no_attempt)
 {
     start();
@@ -442,24 +486,11 @@ START_TEST(a_busy_provider_spends_no_attempt)
 }
 END_TEST
 
-/* Nobody knows what became of it, and its tries are over. */
-static void lose(const char *uuid)
-{
-    mr_shop_push(&shop,
-                 "{\"uuid\":\"%s\",\"job\":\"billing.charge\",\"maxTries\":1,\"data\":{"
-                 "\"invoice\":\"INV-1\",\"amount_minor\":500,\"currency\":\"EUR\","
-                 "\"source\":\"pm_ok fault=fail:1\"}}",
-                 uuid);
-    mr_shop_await_letter(&shop, "exhausted",
-                         "nobody knows yet whether it was charged: status 500");
-    expect_text("unknown", "SELECT state FROM billing_charges");
-}
-
 START_TEST(a_key_that_may_be_forgotten_is_never_used_again)
 {
     start_with("timeout: 1s, key_life: 1m", NULL);
     issue_one(500);
-    lose("c-1");
+    lose("c-1", "fail:1");
     mr_mariadb_do(&shop.db, "UPDATE billing_charges SET first_sent_at = first_sent_at - "
                             "INTERVAL 61 SECOND");
     for (int n = 0; n < 2; n++) {
@@ -483,7 +514,7 @@ START_TEST(what_hangs_on_an_undecided_charge_waits_for_it)
 {
     start();
     issue_one(500);
-    lose("c-1");
+    lose("c-1", "fail:1");
     mr_shop_push(&shop, "{\"uuid\":\"c-2\",\"job\":\"billing.charge\",\"maxTries\":1,\"data\":{"
                         "\"invoice\":\"INV-1\",\"amount_minor\":500,\"currency\":\"EUR\","
                         "\"source\":\"pm_card_visa\"}}");
@@ -696,28 +727,30 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {an_invoice_is_numbered_booked_and_printed,                     MR_COUNT(currencies)},
-        {a_thousand_lines_make_one_invoice_of_many_pages,               0                   },
-        {days_and_notes_are_printed,                                    0                   },
-        {the_same_invoice_again_issues_nothing_and_mends_the_paper,     0                   },
-        {what_a_killed_worker_left_half_drawn_is_swept_later,           0                   },
-        {a_paper_that_is_there_is_left_alone,                           0                   },
-        {a_paper_of_another_invoice_is_none_of_this_one,                0                   },
-        {many_first_invoices_of_a_series_at_once_leave_no_gap,          0                   },
-        {an_invoice_is_paid_by_its_number_or_its_uuid,                  MR_COUNT(names)     },
-        {the_same_charge_again_asks_nobody,                             0                   },
-        {a_refused_card_is_dead_with_the_providers_code_and_asked_once, MR_COUNT(refusals)  },
-        {a_lost_answer_charges_nobody_twice,                            0                   },
-        {a_look_up_that_sees_nothing_charges_nobody_twice,              MR_COUNT(blind)     },
-        {a_busy_provider_spends_no_attempt,                             0                   },
-        {a_key_that_may_be_forgotten_is_never_used_again,               0                   },
-        {what_hangs_on_an_undecided_charge_waits_for_it,                0                   },
-        {what_can_never_be_done_is_dead_with_the_reason,                0                   },
-        {what_is_not_configured_is_said_before_anything_is_done,        MR_COUNT(gaps)      },
-        {a_wrong_key_waits_for_an_operator,                             0                   },
-        {a_database_that_is_away_costs_no_attempt,                      0                   },
-        {a_database_killed_in_the_middle_loses_and_doubles_nothing,     0                   },
-        {a_full_disk_keeps_the_number_and_the_paper_follows,            0                   },
+        {an_invoice_is_numbered_booked_and_printed,                          MR_COUNT(currencies)},
+        {a_thousand_lines_make_one_invoice_of_many_pages,                    0                   },
+        {days_and_notes_are_printed,                                         0                   },
+        {the_same_invoice_again_issues_nothing_and_mends_the_paper,          0                   },
+        {what_a_killed_worker_left_half_drawn_is_swept_later,                0                   },
+        {a_paper_that_is_there_is_left_alone,                                0                   },
+        {a_paper_of_another_invoice_is_none_of_this_one,                     0                   },
+        {many_first_invoices_of_a_series_at_once_leave_no_gap,               0                   },
+        {an_invoice_is_paid_by_its_number_or_its_uuid,                       MR_COUNT(names)     },
+        {the_same_charge_again_asks_nobody,                                  0                   },
+        {a_refused_card_is_dead_with_the_providers_code_and_asked_once,      MR_COUNT(refusals)  },
+        {a_lost_answer_charges_nobody_twice,                                 0                   },
+        {a_look_up_that_sees_nothing_charges_nobody_twice,                   MR_COUNT(blind)     },
+        {a_changed_charge_whose_first_request_was_heard_is_found_and_booked, 0                   },
+        {a_changed_charge_that_nobody_finds_is_held_and_not_dead,            0                   },
+        {a_busy_provider_spends_no_attempt,                                  0                   },
+        {a_key_that_may_be_forgotten_is_never_used_again,                    0                   },
+        {what_hangs_on_an_undecided_charge_waits_for_it,                     0                   },
+        {what_can_never_be_done_is_dead_with_the_reason,                     0                   },
+        {what_is_not_configured_is_said_before_anything_is_done,             MR_COUNT(gaps)      },
+        {a_wrong_key_waits_for_an_operator,                                  0                   },
+        {a_database_that_is_away_costs_no_attempt,                           0                   },
+        {a_database_killed_in_the_middle_loses_and_doubles_nothing,          0                   },
+        {a_full_disk_keeps_the_number_and_the_paper_follows,                 0                   },
     };
 
     return mr_suite_run_slow("billing", tests, 120);

@@ -228,6 +228,19 @@ static void check_billing(const struct load *load)
                              "billing.number %s (billing.yearly)", err.text);
 }
 
+/* What the other kind needs may be missing. */
+static void check_storage(const struct load *load)
+{
+    static const char *const needed[] = {"storage.s3.bucket", "storage.s3.key",
+                                         "storage.s3.secret"};
+    const char *kind = json_string_value(mr_options_get(load->values, "storage.kind"));
+
+    for (size_t i = 0; strcmp(kind, "s3") == 0 && i < MR_COUNT(needed); i++)
+        if (!mr_options_get(load->values, needed[i]))
+            mr_config_errors_add(load->errors, place_of(load, "storage.kind"),
+                                 "storage.kind is s3, but %s is not configured", needed[i]);
+}
+
 static void fill_pools(struct mr_config *config)
 {
     json_t *pools = json_object_get(config->values, "pools"), *pool;
@@ -268,6 +281,7 @@ static enum mr_code build(struct load *load, const char *const *environment,
     check_pools(load);
     check_jobs(load);
     check_control(load);
+    check_storage(load);
     check_mysql(load);
     check_billing(load);
     mr_config_check_email(load->root, load->values, load->errors);

@@ -47,7 +47,10 @@ static enum mr_code check_key(const char *key, struct mr_err *err)
 
 enum mr_code mr_storage_open(const json_t *section, struct mr_storage **out, struct mr_err *err)
 {
-    return mr_storage_disk.open(section, out, err);
+    const char *kind = json_string_value(json_object_get(section, "kind"));
+
+    return kind && strcmp(kind, "s3") == 0 ? mr_storage_s3.open(section, out, err)
+                                           : mr_storage_disk.open(section, out, err);
 }
 
 void mr_storage_close(struct mr_storage *storage)

@@ -35,7 +35,7 @@ struct mr_storage_kind {
     unsigned (*sweep)(struct mr_storage *storage, uint64_t min_age_ms); /* NULL: nothing to */
 };
 
-extern const struct mr_storage_kind mr_storage_disk;
+extern const struct mr_storage_kind mr_storage_disk, mr_storage_s3;
 
 /* The beginning of every kind's storage. */
 struct mr_storage {

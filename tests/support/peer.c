@@ -14,9 +14,11 @@ enum { START_MS = 20000, ARGS_MAX = 32 };
 void mr_peer_run(struct mr_peer *peer, const char *program, const char *dir, const char *name,
                  int fd, const char *const *args)
 {
+    bool is_script = strcmp(strrchr(program, '.'), ".js") == 0;
     char path[256], log[160], line[80], number[16];
-    const char *argv[ARGS_MAX] = {"/usr/bin/python3", path, "--out", peer->out};
-    size_t n = 4;
+    const char *argv[ARGS_MAX] = {"/usr/bin/env", is_script ? "node" : "/usr/bin/python3", path,
+                                  "--out", peer->out};
+    size_t n = 5;
 
     snprintf(path, sizeof(path), MR_SOURCE_ROOT "/tests/peers/%s", program);
     snprintf(peer->out, sizeof(peer->out), "%s/%s", dir, name);

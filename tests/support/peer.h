@@ -15,7 +15,7 @@ struct mr_peer {
 };
 
 /*
- * Starts a program of tests/peers that writes to dir/name, with further arguments ("--tls", ...; NULL-ended, may be NULL), and waits
+ * Starts a program of tests/peers, in Python or JavaScript by its name's end, that writes to dir/name, with further arguments ("--tls", ...; NULL-ended, may be NULL), and waits
  * until it listens: on a fresh port, or on the bound socket fd unless that is -1. A second one that writes to the same file adds to it.
  */
 void mr_peer_run(struct mr_peer *peer, const char *program, const char *dir, const char *name,

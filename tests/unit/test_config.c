@@ -206,7 +206,9 @@ static const struct {
              "b\",\"\"],\"dir\":\"/"
              "srv\",\"env\":{\"TOKEN\":\"s3cret\"},\"handler\":\"exec\",\"ok\":[0,3],"
              "\"retry\":[75],\"timeout_ms\":300000,\"tries\":4}}"       },
-    {"storage",   "{\"path\":\"/data\",\"quota_bytes\":0}"                          },
+    {"storage",   "{\"kind\":\"local\",\"path\":\"/data\",\"quota_bytes\":0,\"s3\":{"
+                "\"part_size_bytes\":67108864,\"path_style\":false,\"region\":\"us-east-1\","
+                "\"spool\":\"/var/tmp\",\"timeout_ms\":30000}}"      },
     {"billing",   "{\"number\":\"{series}-{number:6}\",\"series\":\"INV\",\"timezone\":\"UTC\","
                 "\"yearly\":false}"                                  },
     {"templates", "null"                                                            },
@@ -336,6 +338,17 @@ static const struct {
      "1:31: jobs.a.env must be a map from names to plain values, got a map"                                                                    },
     {"jobs: {'a b': {command: [x]}}\n",
      "1:8: \"a b\" is no name: jobs are called by 1 to 200 of A-Z a-z 0-9 _ . \\ @ -"                                                          },
+    {"storage: {kind: s3, s3: {bucket: b, key: k}}\n",
+     "1:17: storage.kind is s3, but storage.s3.secret is not configured"                                                                       },
+    {"storage: {kind: s3, s3: {bucket: b, secret: s}}\n",
+     "1:17: storage.kind is s3, but storage.s3.key is not configured"                                                                          },
+    {"storage: {kind: s3, s3: {key: k, secret: s}}\n",
+     "1:17: storage.kind is s3, but storage.s3.bucket is not configured"                                                                       },
+    {"storage: {kind: ftp}\n",                                                "1:17: storage.kind must be one of local, s3, got \"ftp\""       },
+    {"storage: {s3: {part_size: 1MiB}}\n",
+     "1:27: storage.s3.part_size must be within 5MiB..5GiB, got \"1MiB\""                                                                      },
+    {"storage: {s3: {endpoint: s3.example.org}}\n",
+     "1:26: storage.s3.endpoint must begin with http:// or https://"                                                                           },
     {"mysql: {pool: {min: 9, max: 3}}\n",                                     "1:15: mysql.pool.min 9 is above mysql.pool.max 3"               },
     {"billing: {number: \"{series}-{no}\"}\n",
      "1:19: billing.number knows {series}, {year}, {number} and {number:1} to {number:12}, not "

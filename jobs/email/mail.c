@@ -324,11 +324,14 @@ static char *with_crlf(const char *text)
 {
     struct mr_buf out = {0};
 
-    for (const char *c = text; *c; c++) {
-        if (*c == '\n' && (c == text || c[-1] != '\r'))
-            mr_buf_char(&out, '\r');
-        mr_buf_char(&out, *c);
+    mr_buf_text(&out, "");
+    for (const char *end; (end = strchr(text, '\n')); text = end + 1) {
+        bool whole = end > text && end[-1] == '\r';
+
+        mr_buf_add(&out, text, (size_t)(end - text) - whole);
+        mr_buf_text(&out, "\r\n");
     }
+    mr_buf_text(&out, text);
     return mr_buf_steal(&out);
 }
 

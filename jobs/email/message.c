@@ -9,6 +9,17 @@ static bool is_plain(unsigned char c)
     return c == ' ' || c == '\t' || (c > ' ' && c < 127 && c != '=');
 }
 
+/* How many characters from here on stand for themselves. A space before a line end would not survive the way. */
+static size_t plain_len(const char *text)
+{
+    size_t len = 0;
+
+    while (is_plain((unsigned char)text[len]))
+        len++;
+    bool at_end = text[len] == '\0' || text[len] == '\r';
+    return at_end && len > 0 && text[len - 1] <= ' ' ? len - 1 : len;
+}
+
 /* A soft line end, where n more characters have no room before a last "=". */
 static void make_room(struct mr_buf *out, size_t *column, size_t n)
 {
@@ -18,26 +29,36 @@ static void make_room(struct mr_buf *out, size_t *column, size_t n)
     *column = 0;
 }
 
-/* Lines of text end in CRLF. A space before a line end would not survive the way. */
+static void add_plain(struct mr_buf *out, size_t *column, const char *text, size_t len)
+{
+    while (len > 0) {
+        make_room(out, column, 1);
+        size_t room = LINE_MAX_BYTES - 1 - *column, n = len < room ? len : room;
+
+        mr_buf_add(out, text, n);
+        *column += n;
+        text += n;
+        len -= n;
+    }
+}
+
+/* Lines of text end in CRLF. */
 static void add_quoted(struct mr_buf *out, const char *text)
 {
     size_t column = 0;
 
-    for (const char *c = text; *c; c++) {
-        bool at_end =
-            (*c == ' ' || *c == '\t') && (c[1] == '\0' || strncmp(c + 1, "\r\n", 2) == 0);
+    while (*text) {
+        size_t len = plain_len(text);
 
-        if (c[0] == '\r' && c[1] == '\n') {
+        add_plain(out, &column, text, len);
+        text += len;
+        if (text[0] == '\r' && text[1] == '\n') {
             mr_buf_text(out, "\r\n");
             column = 0;
-            c++;
-        } else if (is_plain((unsigned char)*c) && !at_end) {
-            make_room(out, &column, 1);
-            mr_buf_char(out, *c);
-            column++;
-        } else {
+            text += 2;
+        } else if (*text) {
             make_room(out, &column, 3);
-            mr_buf_printf(out, "=%02X", (unsigned char)*c);
+            mr_buf_printf(out, "=%02X", (unsigned char)*text++);
             column += 3;
         }
     }

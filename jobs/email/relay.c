@@ -206,8 +206,8 @@ static void end_turn(const struct turn *turn, const struct mr_smtp_result *resul
                                        circuit_result(result), now_ms);
     out_news->away = relay->circuit.state != MR_CIRCUIT_CLOSED;
     out_news->passed_ms = out_news->away ? passed_for_ms(relay, now_ms) : 0;
-    uv_cond_signal(&relay->freed);
     uv_mutex_unlock(&relay->lock);
+    uv_cond_signal(&relay->freed); /* whom it wakes finds the lock free */
 }
 
 static void send_with(struct mr_relay *relay, const struct mr_smtp_server *server,

@@ -101,11 +101,13 @@ static void tell(const struct mr_relays *relays, const struct mr_relay *relay,
         mr_host_counter(relays->host, "email_relay_failed", 1);
     if (!news->changed)
         return;
+    mr_host_counter(relays->host, news->away ? "email_circuit_opened" : "email_circuit_closed",
+                    1);
     if (news->away)
-        mr_host_log(relays->host, 1, "email.relay_away", "relay=%s passed_ms=%llu reason=%s",
+        mr_host_log(relays->host, 1, "email.circuit_opened", "relay=%s open_ms=%llu reason=%s",
                     mr_relay_name(relay), (unsigned long long)news->passed_ms, result->reason);
     else
-        mr_host_log(relays->host, 2, "email.relay_back", "relay=%s", mr_relay_name(relay));
+        mr_host_log(relays->host, 2, "email.circuit_closed", "relay=%s", mr_relay_name(relay));
 }
 
 static bool may_ask_another(const struct mr_smtp_result *result)

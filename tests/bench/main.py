@@ -13,6 +13,7 @@ import backlog
 import drains
 import figures
 import flows
+import mails
 import noise
 import stage
 import waits
@@ -30,6 +31,7 @@ CASES = {
     "retry-storm": flows.retry_storm,
     "scale": waits.scale,
     "backlog": backlog.backlog,
+    "mails": mails.mails,
 }
 
 

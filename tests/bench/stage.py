@@ -160,10 +160,10 @@ class Stage:
     def waiters(self):
         return self.client.ask("CLIENT", "LIST").count("cmd=blmove")
 
-    def worker(self, name, pools, n_waiters):
+    def worker(self, name, pools, n_waiters, more=""):
         """A worker by hand, once n_waiters in all are waiting in Redis for a job."""
         process = self.start(name, {"args": [built("worker", "millrace-worker"), "--config",
-                                             self.configure(name, pools)]}, MILLRACE_BENCH_STAMPS=self.stamps)
+                                             self.configure(name, pools, more)]}, MILLRACE_BENCH_STAMPS=self.stamps)
         wait_for(name, lambda: self.waiters() >= n_waiters, 20)
         return process
 

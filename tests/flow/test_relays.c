@@ -263,7 +263,7 @@ START_TEST(a_relay_that_is_away_is_passed_over_and_said_to_be)
         push("main", "\"ann@example.org\"", "");
         await_mails(n);
     }
-    ck_assert(mr_proc_said(&mill.dispatchers[0], "email.relay_away relay=first"));
+    ck_assert(mr_proc_said(&mill.dispatchers[0], "email.circuit_opened relay=first"));
     stop_two();
     ck_assert_uint_eq(first.n_connections, 2);
 }
@@ -288,7 +288,7 @@ START_TEST(a_mail_waits_for_relays_that_are_away_and_spends_no_attempt)
     first.script = (struct mr_smtp_script){0};
     mr_wait_for(first.n_messages == 1 && mr_mill_is_empty(&mill, "main"), 10000);
     ck_assert_int_eq(mr_mill_dead(&mill, "main"), 1);
-    ck_assert(mr_proc_said(&mill.dispatchers[0], "email.relay_back relay=default"));
+    ck_assert(mr_proc_said(&mill.dispatchers[0], "email.circuit_closed relay=default"));
     stop_two();
 }
 END_TEST

@@ -11,7 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WEIGHT_MAX = 1000, WAIT_MAX_S = 7 * 86400, CODE_MAX = 255, ZONE_MAX = 60 };
+enum {
+    WEIGHT_MAX = 1000,
+    WAIT_MAX_S = 7 * 86400,
+    CODE_MAX = 255,
+    DAY_MAX = 365,
+    ZONE_MAX = 60
+};
 
 /* The weight behind the name in "name:weight"; 1 where there is none, 0 where it is wrong. */
 static uint32_t weight_of(const char *text)
@@ -268,6 +274,45 @@ static json_t *read_codes(const struct mr_option_site *site)
 const struct mr_option_type mr_config_codes = {
     .name = "list of exit statuses",
     .read = read_codes,
+    .print = mr_option_print_list,
+};
+
+static json_t *read_a_day(const struct mr_option_site *site, const char *text)
+{
+    int64_t day;
+
+    if (mr_option_parse_int(text, &day) && day >= 1 && day <= DAY_MAX)
+        return json_integer(day);
+    mr_option_complain(site, "whole days within 1..365, one or a list");
+    return NULL;
+}
+
+static bool grows(const json_t *list)
+{
+    for (size_t i = 1; i < json_array_size(list); i++)
+        if (json_integer_value(json_array_get(list, i)) <=
+            json_integer_value(json_array_get(list, i - 1)))
+            return false;
+    return true;
+}
+
+static json_t *read_days(const struct mr_option_site *site)
+{
+    json_t *list = mr_option_read_list(site, read_a_day);
+
+    if (!list || (grows(list) && json_array_size(list) <= MR_CONFIG_DAYS))
+        return list;
+    mr_config_errors_add(site->errors, site->node->at,
+                         "%s must hold at most %d days, each after the one before, such as "
+                         "[3, 7, 14]",
+                         site->path, MR_CONFIG_DAYS);
+    json_decref(list);
+    return NULL;
+}
+
+const struct mr_option_type mr_config_days = {
+    .name = "list of days that grow, such as [3, 7, 14]",
+    .read = read_days,
     .print = mr_option_print_list,
 };
 

@@ -4,6 +4,8 @@
 
 #include "proto/options.h"
 
+#define MR_CONFIG_DAYS 20 /* billing.dunning has no more */
+
 extern const struct mr_option_type mr_config_queues;    /* of struct mr_pool_config */
 extern const struct mr_option_type mr_config_backoff;   /* of struct mr_pool_config */
 extern const struct mr_option_type mr_config_redis_url; /* char * */
@@ -12,7 +14,9 @@ extern const struct mr_option_type mr_config_codes;     /* list of exit statuses
 extern const struct mr_option_type mr_config_text_map;  /* names to text */
 extern const struct mr_option_type mr_config_rate;      /* text that mr_rate_parse takes */
 extern const struct mr_option_type
-    mr_config_number;                              /* text that mr_number_format_check takes */
+    mr_config_number; /* text that mr_number_format_check takes */
+extern const struct mr_option_type
+    mr_config_days; /* list of days that grow; at most MR_CONFIG_DAYS */
 extern const struct mr_option_type mr_config_zone; /* text: a time zone of this system */
 
 #endif

@@ -1,5 +1,6 @@
 #include "jobs/billing/charge.h"
 
+#include "jobs/billing/balance.h"
 #include "jobs/billing/books.h"
 #include "jobs/billing/issued.h"
 #include "jobs/billing/member.h"
@@ -27,6 +28,8 @@ static enum mr_code on_row(void *arg, const struct mr_sql_row *row, struct mr_er
     struct mr_charge *charge = ((struct row *)arg)->charge;
     const struct mr_bytes *values = row->values;
 
+    if (charge->all)
+        charge->amount_minor = mr_issued_integer(values[AMOUNT]);
     if (!mr_bytes_is(values[INVOICE], charge->issued->uuid) ||
         !mr_bytes_is(values[CURRENCY], charge->currency->code) ||
         mr_issued_integer(values[AMOUNT]) != charge->amount_minor)
@@ -56,47 +59,22 @@ static enum mr_code find_row(struct mr_charge *charge, struct mr_mysql_conn *con
 
 /* ---- begin ---- */
 
-/* What of the invoice is paid, and what more may be. */
-struct sums {
-    int64_t paid, pending;
-};
-
-static enum mr_code on_sum(void *arg, const struct mr_sql_row *row, struct mr_err *err)
-{
-    struct sums *sums = arg;
-
-    (void)err;
-    if (mr_deal_state_of(row->values[0]) == MR_DEAL_OK)
-        sums->paid = mr_issued_integer(row->values[1]);
-    else
-        sums->pending += mr_issued_integer(row->values[1]);
-    return MR_OK;
-}
-
-/* Under the invoice's lock, which every new charge of it takes: two of them cannot both find it open. */
-static enum mr_code check_open(const struct mr_charge *charge, struct mr_mysql_conn *conn,
+/* Under the invoice's lock: two new charges of it cannot both find it open. */
+static enum mr_code check_open(struct mr_charge *charge, const struct mr_balance *balance,
                                struct mr_err *err)
 {
     const struct mr_invoice *invoice = &charge->issued->invoice;
-    const struct mr_sql_value value = mr_sql_text(charge->issued->uuid);
+    int64_t open = mr_balance_open(balance, invoice->total_minor);
     char printed[MR_MONEY_PRINT];
-    struct sums sums = {0};
-    enum mr_code code =
-        mr_mysql_query(conn,
-                       "SELECT state, CAST(SUM(amount_minor) AS SIGNED) FROM "
-                       "billing_charges WHERE invoice = ? AND state <> 'refused' "
-                       "GROUP BY state",
-                       &value, 1, NULL, on_sum, &sums, err);
 
-    if (code != MR_OK)
-        return code;
-    int64_t open = invoice->total_minor - sums.paid; /* both from 0 to its total */
+    if (charge->all)
+        charge->amount_minor = open;
     mr_money_print(open, invoice->currency, printed);
     if (charge->amount_minor > open)
         return mr_fail(err, MR_EINVAL,
                        "data.amount_minor %" PRId64 ": of invoice %s only %s is open",
                        charge->amount_minor, charge->issued->printed, printed);
-    if (charge->amount_minor > open - sums.pending)
+    if (charge->amount_minor > open - balance->paying)
         return mr_fail(err, MR_EFAULT,
                        "of invoice %s %s is open, but another charge of it is not decided",
                        charge->issued->printed, printed);
@@ -123,41 +101,24 @@ static enum mr_code insert_row(struct mr_charge *charge, struct mr_mysql_conn *c
     return MR_OK;
 }
 
-static enum mr_code on_lock(void *arg, const struct mr_sql_row *row, struct mr_err *err)
-{
-    (void)arg, (void)row, (void)err;
-    return MR_OK;
-}
-
-static enum mr_code lock_invoice(const struct mr_charge *charge, struct mr_mysql_conn *conn,
-                                 struct mr_err *err)
-{
-    const struct mr_sql_value value = mr_sql_text(charge->issued->uuid);
-
-    return mr_mysql_query(conn, "SELECT 1 FROM billing_invoices WHERE uuid = ? FOR UPDATE",
-                          &value, 1, NULL, on_lock, NULL, err);
-}
-
-/*
- * The lock comes first: what is read behind it was committed by whoever had it before. It is taken on a row that is
- * there, and no other lock before it.
- */
 static enum mr_code begin(void *arg, struct mr_mysql_conn *conn, struct mr_err *err)
 {
     struct mr_charge *charge = arg;
+    struct mr_balance balance;
     bool found = false;
 
     charge->deal.began = true;
     charge->deal.fresh = false;
-    enum mr_code code = lock_invoice(charge, conn, err);
+    enum mr_code code = mr_balance_lock(conn, charge->issued->uuid, &balance, err);
     if (code == MR_OK)
         code = find_row(charge, conn, &found, err);
     if (code != MR_OK || found)
         return code;
     code = mr_deal_check_unused(&charge->deal, conn, err);
     if (code == MR_OK)
-        code = check_open(charge, conn, err);
-    if (code == MR_OK)
+        code = check_open(charge, &balance, err);
+    charge->deal.is_idle = code == MR_OK && charge->all && charge->amount_minor <= 0;
+    if (code == MR_OK && !charge->deal.is_idle)
         code = insert_row(charge, conn, err);
     return code;
 }
@@ -176,6 +137,8 @@ static enum mr_code find_invoice(struct mr_mysql *mysql, struct mr_job *job,
         return mr_fail(err, MR_EINVAL,
                        "data.invoice \"%s\": there is no such invoice in billing_invoices",
                        charge->invoice);
+    if (code == MR_OK && charge->all)
+        charge->currency = issued.invoice.currency;
     if (code == MR_OK && issued.invoice.currency != charge->currency) {
         code = mr_fail(err, MR_EINVAL, "data.currency \"%s\": invoice %s is in %s",
                        charge->currency->code, issued.printed, issued.invoice.currency->code);
@@ -273,6 +236,16 @@ void mr_charge_fini(struct mr_charge *charge)
     mr_issued_fini(charge->issued);
     free(charge->issued);
     charge->issued = NULL;
+}
+
+struct mr_charge mr_charge_of_all(const char *uuid, const char *invoice, const char *source)
+{
+    return (struct mr_charge){
+        .deal = {.kind = &charge_kind, .uuid = uuid},
+        .invoice = invoice,
+        .source = source,
+        .all = true
+    };
 }
 
 struct mr_outcome mr_charge_make(struct mr_till *till, struct mr_job *job,

@@ -13,12 +13,15 @@ struct mr_charge {
     const char *invoice, *source;
     const struct mr_currency *currency;
     int64_t amount_minor;
+    bool all; /* the amount and currency are those that are open when it is first begun */
     struct mr_issued *issued; /* the invoice as the database has it; owned */
 };
 
 /* Reads data {invoice, amount_minor, currency, source}. MR_EINVAL: what is wrong, with its place. */
 enum mr_code mr_charge_read(json_t *data, const char *uuid, struct mr_charge *out,
                             struct mr_err *err);
+/* All that is open of an invoice; strings are borrowed. Where that is nothing, its deal is idle: ok, and nobody is asked. */
+struct mr_charge mr_charge_of_all(const char *uuid, const char *invoice, const char *source);
 void mr_charge_fini(struct mr_charge *charge);
 
 /*

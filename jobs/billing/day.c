@@ -88,7 +88,7 @@ unsigned mr_day_year(const char *day)
     return parse(day, &tm) ? (unsigned)(tm.tm_year + 1900) : 0;
 }
 
-void mr_day_add(const char *day, unsigned days, char *out)
+void mr_day_add(const char *day, int days, char *out)
 {
     print_day(days_before(mr_day_start_s(day)) + days, out);
 }

@@ -22,7 +22,7 @@ bool mr_day_is(const char *text);
 unsigned mr_day_year(const char *day);
 /* Midnight UTC of the day, unix time in seconds. */
 int64_t mr_day_start_s(const char *day);
-/* The day so many days later; out holds MR_DAY bytes and may be day. */
-void mr_day_add(const char *day, unsigned days, char *out);
+/* The day so many days later, or earlier; out holds MR_DAY bytes and may be day. */
+void mr_day_add(const char *day, int days, char *out);
 
 #endif

@@ -144,6 +144,10 @@ struct mr_outcome mr_deal_make(struct mr_till *till, struct mr_job *job, struct 
 
     if (code != MR_OK)
         return mr_trouble_outcome(job, code, deal->began, &err);
+    if (deal->is_idle) {
+        deal->state = MR_DEAL_OK;
+        return mr_outcome_done();
+    }
     switch (deal->state) {
     case MR_DEAL_OK: /* a person may have said so: then the books do not have it yet */
         return settle(till, job, deal, NULL);

@@ -54,6 +54,7 @@ struct mr_deal {
     bool fresh;     /* no attempt before this one can have asked the provider */
     int64_t age_ms; /* since one first may have */
     char why[640];  /* of a refused or held one: what was recorded, for a person */
+    bool is_idle;   /* set by begin: there is nothing to do, and no row */
     bool began;     /* the database had begun to work */
 };
 

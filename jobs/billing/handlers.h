@@ -4,6 +4,7 @@
 
 #include "worker/handler.h"
 
-extern const struct mr_handler mr_billing_invoice, mr_billing_charge;
+extern const struct mr_handler mr_billing_invoice, mr_billing_charge, mr_billing_dun,
+    mr_billing_renew;
 
 #endif

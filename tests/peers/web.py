@@ -16,8 +16,12 @@ Payments, as Stripe has them:
     POST /v1/payment_intents                        form amount, currency, payment_method, confirm, metadata[...]
     GET  /v1/payment_intents/{id}                   Bearer --bearer
     GET  /v1/payment_intents/search?query=metadata['uuid']:'...'   finds what is older than --search-lag
+    POST /v1/refunds                                form payment_intent, amount?, metadata[...]
+    GET  /v1/refunds?payment_intent={id}&limit=N    the latest first, has_more where there are more
     payment_method: pm_card_declined..., pm_card_insufficient..., pm_card_expired... are refused (402),
     pm_card_authentication... ends in requires_action, pm_card_processing... in processing; any other is paid.
+    Refunds of what was paid with pm_card_disputed... are refused (400), with pm_card_refundFail... they fail, with
+    pm_card_refundPending... they stay pending; never is more given back than was taken.
 Both remember Idempotency-Key: the same request again gets the stored answer, another one 400, one under way 409 (payments). Only
 answers of requests that were carried out are stored: no 400, 401, 429.
 Plain paths, any method:
@@ -40,10 +44,10 @@ number for ever. Requests count as the same by their Idempotency-Key, else by pa
     half                          the connection is closed after half of the answer's body
     garbage                       the right status with a body that is no JSON
 
-Each request becomes one JSON line in FILE, written before its answer: at_ms, kind (message, charge, lookup, plain), method,
+Each request becomes one JSON line in FILE, written before its answer: at_ms, kind (message, charge, lookup, refund, refund-lookup, plain), method,
 path (with its query), headers (names in lower case), form or json or body, key (Idempotency-Key), uuid (metadata[uuid]), effect (true, false,
 "replay"), status (null when there is no answer), fault, connection (its number, from 1), open (requests under way, this one
-included). The lines whose effect is true are all that ever happened: a second one for the same key is a double charge.
+included). The lines whose effect is true are all that ever happened: a second one for the same key is a double charge or refund.
 """
 
 import argparse
@@ -224,7 +228,7 @@ class Payments:
     """The provider of payments."""
 
     def __init__(self, options):
-        self.options, self.made, self.lock = options, [], threading.Lock()
+        self.options, self.made, self.refunds, self.lock = options, [], [], threading.Lock()
 
     @staticmethod
     def refusal(status, kind, code, message, **more):
@@ -281,8 +285,12 @@ class Payments:
                                 payment_intent=intent), False
         return Answer(200, intent), status == "succeeded"
 
+    @staticmethod
+    def metadata(form):
+        return {name[9:-1]: value for name, value in form.items() if re.fullmatch(r"metadata\[.+\]", name)}
+
     def make(self, form, status):
-        metadata = {name[9:-1]: value for name, value in form.items() if re.fullmatch(r"metadata\[.+\]", name)}
+        metadata = self.metadata(form)
         with self.lock:
             intent = {"id": f"pi_{len(self.made) + 1:024d}", "object": "payment_intent", "amount": int(form["amount"]),
                       "amount_received": int(form["amount"]) if status == "succeeded" else 0,
@@ -290,6 +298,46 @@ class Payments:
                       "payment_method": form["payment_method"], "created": int(time.time()), "livemode": False}
             self.made.append((time.monotonic(), intent))
         return intent
+
+    def refund(self, ask):
+        """Under one lock: two at once cannot both find the money there."""
+        form, name = ask.form or {}, (ask.form or {}).get("payment_intent", "")
+        with self.lock:
+            intent = next((intent for _at, intent in self.made if intent["id"] == name), None)
+            if not intent:
+                return self.refusal(404, "invalid_request_error", "resource_missing", f"No such payment_intent: '{name}'"), False
+            left = intent["amount_received"] - sum(refund["amount"] for refund in self.refunds if refund["payment_intent"] == name
+                                                   and refund["status"] != "failed")
+            amount = form.get("amount", str(left))
+            if not re.fullmatch(r"[1-9][0-9]{0,7}", amount):
+                return self.refusal(400, "invalid_request_error", "parameter_invalid_integer",
+                                    f"Invalid integer: {amount}", param="amount"), False
+            if int(amount) > left:
+                return self.refusal(400, "invalid_request_error", "charge_already_refunded" if left == 0 else "amount_too_large",
+                                    f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})"), False
+            if intent["payment_method"].startswith("pm_card_disputed"):
+                return self.refusal(400, "invalid_request_error", "charge_disputed", "The charge has been charged back."), False
+            refund = self.make_refund(form, intent, int(amount))
+            self.refunds.append(refund)
+        return Answer(200, refund), refund["status"] == "succeeded"
+
+    def make_refund(self, form, intent, amount):
+        status = "succeeded"
+        if intent["payment_method"].startswith("pm_card_refundFail"):
+            status = "failed"
+        elif intent["payment_method"].startswith("pm_card_refundPending"):
+            status = "pending"
+        refund = {"id": f"re_{len(self.refunds) + 1:024d}", "object": "refund", "amount": amount, "currency": intent["currency"],
+                  "payment_intent": intent["id"], "metadata": self.metadata(form), "status": status, "created": int(time.time())}
+        if status == "failed":
+            refund["failure_reason"] = "expired_or_canceled_card"
+        return refund
+
+    def list_refunds(self, ask):
+        limit = int(ask.query.get("limit", 10))
+        with self.lock:
+            found = [refund for refund in reversed(self.refunds) if refund["payment_intent"] == ask.query.get("payment_intent")]
+        return Answer(200, {"object": "list", "url": ask.place, "data": found[:limit], "has_more": len(found) > limit}), False
 
     def look_up(self, ask):
         with self.lock:
@@ -370,6 +418,10 @@ class Peer:
             return Route("charge", self.payments, self.payments.act, True)
         if ask.method == "GET" and ask.place.startswith("/v1/payment_intents/"):
             return Route("lookup", self.payments, self.payments.look_up, False)
+        if ask.method == "POST" and ask.place == "/v1/refunds":
+            return Route("refund", self.payments, self.payments.refund, True)
+        if ask.method == "GET" and ask.place == "/v1/refunds":
+            return Route("refund-lookup", self.payments, self.payments.list_refunds, False)
         return Route("plain", self.plain, self.plain.act, False)
 
     def serve(self, ask, fault):
@@ -398,7 +450,7 @@ class Peer:
         kept = answer if answer.status < 300 or answer.status in (402, 500) else None
         if fault and fault.name == "fail-after-effect":
             answer = failure(500)
-            kept = answer if route.kind == "charge" else kept
+            kept = answer if route.kind in ("charge", "refund") else kept
         if route.keeps:
             self.memory.end(ask, kept)
         return answer, effect

@@ -30,7 +30,7 @@ void mr_peer_start(struct mr_peer *peer, const char *dir, const char *const *arg
 /* A new one at the port of one that was stopped; it remembers nothing of what that did. */
 void mr_peer_restart(struct mr_peer *peer, const char *const *args);
 /*
- * The requests so far, in order, of one kind ("message", "charge", "lookup", "plain"; NULL: all): an array, the caller's. What a line holds
+ * The requests so far, in order, of one kind ("message", "charge", "lookup", "refund", "refund-lookup", "plain"; NULL: all): an array, the caller's. What a line holds
  * is written at the head of tests/peers/web.py.
  */
 json_t *mr_peer_requests(const struct mr_peer *peer, const char *kind);

@@ -209,7 +209,8 @@ static const struct {
     {"storage",   "{\"kind\":\"local\",\"path\":\"/data\",\"quota_bytes\":0,\"s3\":{"
                 "\"part_size_bytes\":67108864,\"path_style\":false,\"region\":\"us-east-1\","
                 "\"spool\":\"/var/tmp\",\"timeout_ms\":30000}}"      },
-    {"billing",   "{\"number\":\"{series}-{number:6}\",\"series\":\"INV\",\"timezone\":\"UTC\","
+    {"billing",   "{\"catch_up\":\"each\",\"dunning\":[3,7,14],"
+                "\"number\":\"{series}-{number:6}\",\"series\":\"INV\",\"timezone\":\"UTC\","
                 "\"yearly\":false}"                                  },
     {"templates", "null"                                                            },
 };
@@ -365,6 +366,13 @@ static const struct {
      "Europe/Berlin, got \"../../../etc/passwd\""                                                                                              },
     {"billing: {due: 2y}\n",
      "1:16: billing.due must be a span of time such as 250ms, 10s or 1h30m, got \"2y\""                                                        },
+    {"billing: {dunning: [3, 3]}\n",
+     "1:20: billing.dunning must hold at most 20 days, each after the one before, such as "
+     "[3, 7, 14]"                                                                                                                              },
+    {"billing: {dunning: 3d}\n",
+     "1:20: billing.dunning must be whole days within 1..365, one or a list, got \"3d\""                                                       },
+    {"billing: {catch_up: all}\n",
+     "1:21: billing.catch_up must be one of each, skip, got \"all\""                                                                           },
     {"grace: 1\ngrace: 2\n",                                                  "2:1: \"grace\" stands here twice, first in line 1"              },
     {"redis: {prefix: \"${NOBODY}\"}\n",
      "1:17: the environment has no NOBODY: set it, or write ${NOBODY:-otherwise}"                                                              },

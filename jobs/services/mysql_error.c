@@ -63,6 +63,7 @@ static const struct {
     {1586, EXISTS}, /* duplicate entry for a named key */
     {1614, BUSY},   /* deadlock (XA) */
     {1615, BUSY},   /* the prepared statement needs to be prepared again */
+    {1665, FAULT},  /* binlog_format is STATEMENT, which READ COMMITTED cannot write */
     {1698, FAULT},  /* access denied, without a password */
     {1820, FAULT},  /* the password must be changed first */
     {1836, FAULT},  /* running in read-only mode */

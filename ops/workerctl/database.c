@@ -7,6 +7,20 @@
 #include <string.h>
 #include <sysexits.h>
 
+/* Login and server are read. On failure nothing is left. */
+static enum mr_code connect_to(struct mr_database *database, struct mr_err *err)
+{
+    enum mr_code code =
+        mr_mysql_dial(&database->server, &database->login, database->login.connect_timeout_ms,
+                      0, &database->mysql, err);
+
+    if (code == MR_OK)
+        code = mr_mysql_settle_in(database->mysql, &database->server, &database->login, err);
+    if (code != MR_OK)
+        mr_database_close(database);
+    return code;
+}
+
 enum mr_code mr_database_open(const struct mr_config *config, struct mr_database *out,
                               struct mr_err *err)
 {
@@ -15,13 +29,27 @@ enum mr_code mr_database_open(const struct mr_config *config, struct mr_database
                                               &database.login, &database.server, err);
 
     if (code == MR_OK)
-        code = mr_mysql_dial(&database.server, &database.login,
-                             database.login.connect_timeout_ms, 0, &database.mysql, err);
+        code = connect_to(&database, err);
     if (code == MR_OK)
-        code = mr_mysql_settle_in(database.mysql, &database.server, &database.login, err);
+        *out = database;
+    return code;
+}
+
+enum mr_code mr_database_open_read(const struct mr_config *config, const char *host,
+                                   struct mr_database *out, struct mr_err *err)
+{
+    struct mr_database database = {0};
+    struct mr_mysql_server write;
+    enum mr_code code = mr_mysql_options_read(json_object_get(config->sections, "mysql"),
+                                              &database.login, &write, err);
+
     if (code != MR_OK)
-        mr_database_close(&database);
-    else
+        return code;
+    code = mr_mysql_server_parse(host, write.port, &database.server, err);
+    mr_mysql_server_fini(&write);
+    if (code == MR_OK)
+        code = connect_to(&database, err);
+    if (code == MR_OK)
         *out = database;
     return code;
 }

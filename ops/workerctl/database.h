@@ -27,6 +27,9 @@ enum mr_code mr_database_open(const struct mr_config *config, struct mr_database
 int mr_database_reach(struct mr_session *session, struct mr_database *out);
 /* The exit status of what the database answered: 69 not reached, 78 a person must act, else 1. */
 int mr_database_status(enum mr_code code);
+/* The same at one of mysql.read_hosts: host as it stands there. */
+enum mr_code mr_database_open_read(const struct mr_config *config, const char *host,
+                                   struct mr_database *out, struct mr_err *err);
 void mr_database_close(struct mr_database *database);
 /* Reads which migrations were applied (again) and compares; a database that never saw one has none. */
 enum mr_code mr_database_look(struct mr_database *database, struct mr_err *err);

@@ -1,6 +1,7 @@
 /* workerctl db and doctor against a real database: what an operator does to it, and reads of it. */
 #include "tests/support/mariadb.h"
 #include "tests/support/proc.h"
+#include "tests/support/replica.h"
 #include "tests/support/suite.h"
 #include "tests/support/wait.h"
 
@@ -302,7 +303,8 @@ START_TEST(doctor_reads_what_the_database_promises)
     configure(yaml);
     free(yaml);
     ck_assert_int_eq(RUN("doctor"), 1);
-    says("the pools here may open 800, the server takes 151");
+    says("the pools here may open 800 at ");
+    says(", which takes 151: lower mysql.pool.max");
     says("innodb_flush_log_at_trx_commit is 2");
     snprintf(pending, sizeof(pending), "%u not applied: run workerctl db migrate",
              mr_mariadb_migrations());
@@ -314,6 +316,66 @@ START_TEST(doctor_reads_what_the_database_promises)
     RUN("doctor");
     says(db.socket);
     mr_mariadb_stop(&db);
+}
+END_TEST
+
+static struct mr_mariadb replica;
+
+/* mysql: { ..., read_hosts: [the replica, one that is nowhere] }, and what else stands in that section. */
+static void set_up_replica(const char *const *args, const char *more)
+{
+    char yaml[600];
+
+    mr_replica_primary_start(&db, args);
+    mr_replica_start(&replica, &db, NULL);
+    snprintf(config, sizeof(config), "%s/millrace.yaml", db.dir);
+    size_t len = strcspn(db.yaml, "}");
+    snprintf(yaml, sizeof(yaml), "%.*s, read_hosts: [\"%s\", /nowhere/mariadb.sock]%s }\n",
+             (int)len, db.yaml, replica.socket, more);
+    configure(yaml);
+}
+
+static void tear_down_replica(void)
+{
+    mr_mariadb_stop(&replica);
+    mr_mariadb_stop(&db);
+}
+
+START_TEST(doctor_tells_of_each_server_that_is_read_from)
+{
+    set_up_replica(NULL, ", max_lag: 5m");
+    ck_assert_int_eq(RUN("db", "migrate"), 0);
+    RUN("doctor");
+    says("may not see how far it is behind: grant it REPLICA MONITOR");
+    says("passed over: MySQL at /nowhere/mariadb.sock");
+    mr_replica_let_look(&db);
+    mr_replica_catch_up(&replica, &db);
+    RUN("doctor");
+    says("0 s behind; read-only");
+    mr_replica_lag(&replica, &db, 600);
+    RUN("doctor");
+    says(" s behind, and is passed over (mysql.max_lag); read-only");
+    mr_mariadb_do(&replica, "STOP SLAVE SQL_THREAD");
+    mr_mariadb_do(&replica, "SET GLOBAL read_only = 0");
+    RUN("doctor");
+    says("replication does not run there");
+    says("; not read-only");
+    tear_down_replica();
+}
+END_TEST
+
+START_TEST(doctor_tells_of_a_write_host_that_takes_no_writes)
+{
+    static const char *const args[] = {"--binlog-format=STATEMENT", NULL};
+
+    set_up_replica(args, "");
+    ck_assert_int_eq(RUN("doctor"), 1);
+    says("takes writes");
+    says("binlog_format is STATEMENT");
+    mr_mariadb_do(&db, "SET GLOBAL read_only = 1");
+    ck_assert_int_eq(RUN("doctor"), 1);
+    says("is read-only: what writes waits");
+    tear_down_replica();
 }
 END_TEST
 
@@ -334,6 +396,8 @@ int main(void)
         {a_wrong_password_is_78_and_not_shown,                    0},
         {words_that_make_no_sense_are_64,                         0},
         {doctor_reads_what_the_database_promises,                 0},
+        {doctor_tells_of_each_server_that_is_read_from,           0},
+        {doctor_tells_of_a_write_host_that_takes_no_writes,       0},
     };
 
     return mr_suite_run_slow("database", tests, 120);

@@ -244,6 +244,21 @@ START_TEST(a_read_only_server_is_still_read_from)
 }
 END_TEST
 
+/* READ COMMITTED, in which ours are, cannot be replicated as statements: a person must act, the job is not to blame. */
+START_TEST(a_binary_log_of_statements_refuses_what_jobs_write)
+{
+    static const char *const args[] = {"--log-bin=binlog", "--server-id=1",
+                                       "--binlog-format=STATEMENT", NULL};
+
+    mr_mysql_scene_init(&scene, false, args);
+    mr_mysql_scene_use(&scene, NULL);
+    job = mr_mysql_scene_job(&delivery, 0);
+    is(transact(insert), MR_EFAULT);
+    says("1665");
+    fini();
+}
+END_TEST
+
 /* ---- locks ---- */
 
 static const struct {
@@ -295,6 +310,7 @@ int main(void)
         {a_statement_alone_that_meets_read_only_did_not_happen,              0               },
         {a_commit_that_meets_read_only_did_not_happen,                       0               },
         {a_read_only_server_is_still_read_from,                              0               },
+        {a_binary_log_of_statements_refuses_what_jobs_write,                 0               },
         {a_wait_for_a_lock_is_shorter_than_a_statement_may_take,             MR_COUNT(waits) },
         {who_waits_for_a_lock_in_vain_is_told_so_and_not_that_it_was_slow,   0               },
     };

@@ -210,6 +210,11 @@ static const struct mr_option config_rows[] = {
      "mail servers by name; a mail goes to the first that is there and lets us in, and to the "
      "next where one says \"not now\" before it has the mail"},
     {"email.from", TEXT, TREE, NULL, NULL, WORKERS, "sender of mails that name none"},
+    {"email.max_recipients", COUNT, TREE, "100", "1..10000", WORKERS,
+     "recipients of one mail at most; a mail with more is dead"},
+    {"email.max_size", BYTES, TREE, "25MiB", "1KiB..1GiB", WORKERS,
+     "the largest mail, as it travels: files in it take a third more than on a disk; a larger one "
+     "is dead"},
     {"email.timeout", MS, TREE, "30s", "1s..1h", WORKERS,
      "for one mail at one server, from connecting to the last answer; waiting for one of its "
      "connections does not count"},

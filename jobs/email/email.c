@@ -8,6 +8,7 @@
 #include "jobs/email/message.h"
 #include "jobs/email/relays.h"
 #include "jobs/email/rest.h"
+#include "jobs/services/storage.h"
 #include "jobs/services/template_store.h"
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
@@ -19,6 +20,7 @@
 
 enum {
     BUSY_MS = 500,       /* then a mail that found no free connection comes back */
+    STORAGE_MS = 5000,   /* then a mail comes back whose files' storage cannot be reached */
     HELD_BEFORE_MS = 250 /* its job's deadline a mail stops waiting that may be held */
 };
 
@@ -27,7 +29,9 @@ struct office {
     struct mr_relays *relays;
     struct mr_template_store *templates;
     const json_t *config;
-    const char *from;
+    struct mr_storage *storage; /* of attached files; NULL: no_storage says why there is none */
+    struct mr_err no_storage;
+    struct mr_mail_rules rules;
     uint64_t again_ms;
 };
 
@@ -42,6 +46,18 @@ struct sending {
     struct mr_buf message;
     struct mr_smtp_mail parcel; /* mail as it travels */
 };
+
+static void read_rules(struct office *office)
+{
+    const json_t *most = json_object_get(office->config, "max_recipients");
+    const json_t *size = json_object_get(office->config, "max_size_bytes");
+
+    office->rules = (struct mr_mail_rules){
+        .from = json_string_value(json_object_get(office->config, "from")),
+        .max_recipients = most ? (unsigned)json_integer_value(most) : 100,
+        .max_size = size ? (uint64_t)json_integer_value(size) : 25 * 1024 * 1024,
+    };
+}
 
 static enum mr_code open_office(struct mr_host *host, void **out_state, struct mr_err *err)
 {
@@ -58,7 +74,10 @@ static enum mr_code open_office(struct mr_host *host, void **out_state, struct m
     office->templates = mr_template_store_new(
         json_string_value(json_object_get(mr_host_config(host, "templates"), "dir")));
     office->config = config;
-    office->from = json_string_value(json_object_get(config, "from"));
+    read_rules(office);
+    /* Mails without stored files need none. */
+    if (mr_storage_get(host, &office->storage, &office->no_storage) != MR_OK)
+        office->storage = NULL;
     office->again_ms = again_ms ? (uint64_t)json_integer_value(again_ms) : 60000;
     *out_state = office;
     return MR_OK;
@@ -100,10 +119,23 @@ static enum mr_code read_mail(struct sending *s, struct mr_err *err)
     enum mr_code code = mr_mail_from_template(s->data, s->office->templates, &whole, err);
 
     if (code == MR_OK)
-        code = mr_mail_read(whole, s->office->from, s->only.mail, mr_clock_wall_ms(), &s->mail,
-                            err);
+        code = mr_mail_read(whole, &s->office->rules, s->only.mail, mr_clock_wall_ms(),
+                            &s->mail, err);
     json_decref(whole);
     return code;
+}
+
+static enum mr_code fetch(void *arg, const char *key, uint64_t max_bytes,
+                          enum mr_code (*on_bytes)(void *to, const void *bytes, size_t len,
+                                                   struct mr_err *err),
+                          void *to, struct mr_err *err)
+{
+    const struct sending *s = arg;
+
+    if (!s->office->storage)
+        return mr_fail(err, MR_EFAULT, "attachment %.200s: %s", key,
+                       s->office->no_storage.text);
+    return mr_storage_read(s->office->storage, key, s->job, max_bytes, on_bytes, to, err);
 }
 
 static enum mr_code pack(struct sending *s, struct mr_err *err)
@@ -112,7 +144,10 @@ static enum mr_code pack(struct sending *s, struct mr_err *err)
 
     if (n == 0)
         return mr_fail(err, MR_EINVAL, "data.only.to names none of the mail's recipients");
-    mr_mail_message(&s->mail, &s->message);
+    enum mr_code code =
+        mr_mail_message(&s->mail, fetch, s, s->office->rules.max_size, &s->message, err);
+    if (code != MR_OK)
+        return code;
     s->parcel = (struct mr_smtp_mail){
         .sender = s->mail.sender,
         .recipients = (const char *const *)s->mail.recipients,
@@ -287,7 +322,9 @@ static struct mr_outcome run(void *state, struct mr_job *job)
         outcome = deliver(&s);
     else if (code == MR_EINVAL)
         outcome = mr_outcome_fail("%s", err.text);
-    else /* a template that is missing or wrong can be mended while the job waits */
+    else if (code == MR_EDOWN)
+        outcome = mr_outcome_release(STORAGE_MS, "%s", err.text);
+    else /* a template or a file that is missing or wrong can be mended while the job waits */
         outcome = mr_outcome_retry("%s", err.text);
     sending_fini(&s);
     return outcome;

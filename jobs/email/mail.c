@@ -1,5 +1,8 @@
 #include "jobs/email/mail.h"
 
+#include "jobs/email/address.h"
+#include "jobs/email/extras.h"
+#include "jobs/email/header.h"
 #include "proto/base/mem.h"
 #include "proto/base/uuid.h"
 
@@ -7,201 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-enum {
-    ADDRESS_MAX = 320, /* RFC 3696 errata: 64 of the local part, @, 255 of the domain */
-    RECIPIENTS_MAX = 100,
-    ENCODED_BYTES =
-        42, /* of text in one encoded word: with base64 and =?utf-8?B?..?= it stays below 75 */
-    LINE_MAX = 76,
-};
-
-/* ---- header lines ---- */
-
-static bool is_plain(const char *value)
-{
-    for (const char *c = value; *c; c++)
-        if ((unsigned char)*c < 0x20 || (unsigned char)*c > 0x7e)
-            return false;
-    return !strstr(value, "=?");
-}
-
-static void add_base64(struct mr_buf *out, const unsigned char *bytes, size_t len)
-{
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-    for (size_t i = 0; i < len; i += 3) {
-        uint32_t word = (uint32_t)bytes[i] << 16;
-
-        word |= i + 1 < len ? (uint32_t)bytes[i + 1] << 8 : 0;
-        word |= i + 2 < len ? (uint32_t)bytes[i + 2] : 0;
-        mr_buf_char(out, digits[word >> 18]);
-        mr_buf_char(out, digits[word >> 12 & 63]);
-        mr_buf_char(out, i + 1 < len ? digits[word >> 6 & 63] : '=');
-        mr_buf_char(out, i + 2 < len ? digits[word & 63] : '=');
-    }
-}
-
-/* Encoded words of RFC 2047, cut between characters, one a line. */
-static void add_encoded(struct mr_buf *out, const char *value)
-{
-    size_t left = strlen(value);
-
-    for (const char *at = value; left > 0;) {
-        size_t n = left < ENCODED_BYTES ? left : ENCODED_BYTES;
-
-        while (n < left && n > 1 && ((unsigned char)at[n] & 0xc0) == 0x80)
-            n--;
-        if (at != value)
-            mr_buf_text(out, "\r\n ");
-        mr_buf_text(out, "=?utf-8?B?");
-        add_base64(out, (const unsigned char *)at, n);
-        mr_buf_text(out, "?=");
-        at += n;
-        left -= n;
-    }
-}
-
-/* Folded at blanks; a word longer than a line stays whole. */
-static void add_folded(struct mr_buf *out, const char *value, size_t column)
-{
-    while (*value) {
-        size_t word = strcspn(value, " ");
-
-        if (column + 1 + word > LINE_MAX && column > 1) {
-            mr_buf_text(out, "\r\n");
-            column = 0;
-        }
-        if (column == 0 || out->at[out->len - 1] != ' ')
-            mr_buf_char(out, ' ');
-        mr_buf_add(out, value, word);
-        column += 1 + word;
-        value += word;
-        value += strspn(value, " ");
-    }
-}
-
-void mr_mail_header(struct mr_buf *out, const char *name, const char *value)
-{
-    mr_buf_printf(out, "%s:", name);
-    if (is_plain(value)) {
-        add_folded(out, value, strlen(name) + 1);
-        return;
-    }
-    mr_buf_char(out, ' ');
-    add_encoded(out, value);
-}
-
-/* ---- addresses ---- */
-
-/* "Ann <ann@example.org>" or "ann@example.org": the bare part, borrowed. */
-static struct mr_bytes bare_part(const char *address)
-{
-    const char *open = strrchr(address, '<');
-    size_t len = strlen(address);
-
-    if (open && address[len - 1] == '>')
-        return (struct mr_bytes){open + 1, len - (size_t)(open + 1 - address) - 1};
-    return (struct mr_bytes){address, len};
-}
-
-static bool is_address(struct mr_bytes bare)
-{
-    const char *at = memchr(bare.at, '@', bare.len);
-
-    if (bare.len > ADDRESS_MAX || !at || at == bare.at || at + 1 == bare.at + bare.len)
-        return false;
-    for (size_t i = 0; i < bare.len; i++) {
-        unsigned char c = (unsigned char)bare.at[i];
-
-        if (c <= 0x20 || c == 0x7f || strchr("<>()[],;:\\\"", c) ||
-            (c == '@' && bare.at + i != at))
-            return false;
-    }
-    return true;
-}
-
-/* JSON strings may hold \r, \n and \u0000: in a header they would forge further headers. */
-static enum mr_code check_text(const char *member, json_t *value, const char **out,
-                               struct mr_err *err)
-{
-    if (!json_is_string(value))
-        return mr_fail(err, MR_EINVAL, "data.%s must be a string", member);
-    const char *text = json_string_value(value);
-
-    if (strlen(text) != json_string_length(value) || strpbrk(text, "\r\n"))
-        return mr_fail(err, MR_EINVAL, "data.%s must not hold a line end or a NUL", member);
-    *out = text;
-    return MR_OK;
-}
-
-static enum mr_code check_address(const char *member, json_t *value, const char **out,
-                                  struct mr_err *err)
-{
-    enum mr_code code = check_text(member, value, out, err);
-
-    if (code == MR_OK && !is_address(bare_part(*out)))
-        return mr_fail(err, MR_EINVAL, "data.%s: \"%.80s\" is not an e-mail address", member,
-                       *out);
-    return code;
-}
-
-/* What stands before the address, without blanks at its end; where it is in quotes, what they hold. The caller's. */
-static char *name_of(const char *address, size_t len)
-{
-    while (len > 0 && address[len - 1] == ' ')
-        len--;
-    if (len < 2 || address[0] != '"' || address[len - 1] != '"')
-        return mr_strndup(address, len);
-    char *name = mr_strndup(address + 1, len - 2), *to = name;
-
-    for (const char *c = name; *c; c++) {
-        if (*c == '\\' && c[1])
-            c++;
-        *to++ = *c;
-    }
-    *to = '\0';
-    return name;
-}
-
-/* Words stay as they are; other characters, without quotes, would be read as further addresses. */
-static void add_name(struct mr_buf *out, const char *name)
-{
-    if (!is_plain(name)) {
-        add_encoded(out, name);
-        return;
-    }
-    if (!strpbrk(name, "()<>[]:;@\\,.\"")) {
-        mr_buf_text(out, name);
-        return;
-    }
-    mr_buf_char(out, '"');
-    for (const char *c = name; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            mr_buf_char(out, '\\');
-        mr_buf_char(out, *c);
-    }
-    mr_buf_char(out, '"');
-}
-
-/* The name in front is encoded apart from the address, which stays readable for every server. */
-static void add_mailbox(struct mr_buf *out, const char *address)
-{
-    struct mr_bytes bare = bare_part(address);
-
-    if (bare.at == address) {
-        mr_buf_add(out, bare.at, bare.len);
-        return;
-    }
-    char *name = name_of(address, (size_t)(bare.at - 1 - address));
-
-    add_name(out, name);
-    mr_buf_printf(out, "%s<%.*s>", *name ? " " : "", (int)bare.len, bare.at);
-    free(name);
-}
-
-/* ---- the mail ---- */
 
 static void add_line(struct mr_mail *mail, struct mr_buf *line)
 {
@@ -213,126 +21,151 @@ static void add_header(struct mr_mail *mail, const char *name, const char *value
 {
     struct mr_buf line = {0};
 
-    mr_mail_header(&line, name, value);
+    mr_header_add(&line, name, value);
     add_line(mail, &line);
 }
 
-static enum mr_code add_recipient(struct mr_mail *mail, const char *member, json_t *value,
-                                  struct mr_buf *line, struct mr_err *err)
+/* A mailbox of to, cc or bcc; line gets it as the header tells it. */
+static enum mr_code add_recipient(struct mr_mail *mail, const struct mr_mail_rules *rules,
+                                  const char *member, json_t *value, struct mr_buf *line,
+                                  struct mr_err *err)
 {
-    const char *address;
-    enum mr_code code = check_address(member, value, &address, err);
+    struct mr_mailbox box;
+    enum mr_code code = mr_mailbox_read(member, value, &box, err);
 
     if (code != MR_OK)
         return code;
-    if (mail->n_recipients == RECIPIENTS_MAX)
-        return mr_fail(err, MR_EINVAL, "data: more than %d recipients in one mail",
-                       RECIPIENTS_MAX);
-    struct mr_bytes bare = bare_part(address);
+    if (mail->n_recipients == rules->max_recipients) {
+        mr_mailbox_fini(&box);
+        return mr_fail(err, MR_EINVAL,
+                       "data: more than %u recipients in one mail (email.max_recipients)",
+                       rules->max_recipients);
+    }
     mail->recipients = mr_realloc(mail->recipients, (mail->n_recipients + 1) * sizeof(char *));
-    mail->recipients[mail->n_recipients++] = mr_strndup(bare.at, bare.len);
+    mail->recipients[mail->n_recipients++] = mr_strdup(box.address);
     if (line->len > 0)
         mr_buf_text(line, ",\r\n ");
-    add_mailbox(line, address);
+    mr_mailbox_add(line, &box);
+    mr_mailbox_fini(&box);
     return MR_OK;
 }
 
-/* to, cc, bcc: one address or a list of them. header NULL: the recipients are not told (bcc). */
-static enum mr_code add_recipients(struct mr_mail *mail, json_t *data, const char *member,
-                                   const char *header, struct mr_err *err)
+/* to, cc, bcc: one mailbox or a list of them. header NULL: the recipients are not told (bcc). */
+static enum mr_code add_recipients(struct mr_mail *mail, const struct mr_mail_rules *rules,
+                                   json_t *data, const char *member, const char *header,
+                                   struct mr_err *err)
 {
     json_t *value = json_object_get(data, member);
     struct mr_buf boxes = {0}, line = {0};
     enum mr_code code = MR_OK;
-    json_t *item;
-    size_t i;
 
     if (!value || json_is_null(value))
         return MR_OK;
-    if (json_is_array(value)) {
-        json_array_foreach(value, i, item)
-        {
-            code = add_recipient(mail, member, item, &boxes, err);
-            if (code != MR_OK)
-                goto out;
-        }
-    } else {
-        code = add_recipient(mail, member, value, &boxes, err);
-    }
+    if (!json_is_array(value))
+        code = add_recipient(mail, rules, member, value, &boxes, err);
+    for (size_t i = 0; code == MR_OK && i < json_array_size(value); i++)
+        code = add_recipient(mail, rules, member, json_array_get(value, i), &boxes, err);
     if (code == MR_OK && header && boxes.len > 0) {
         mr_buf_printf(&line, "%s: %s", header, boxes.at);
         add_line(mail, &line);
     }
-out:
     mr_buf_fini(&boxes);
     return code;
 }
 
-static enum mr_code add_sender(struct mr_mail *mail, json_t *data, const char *default_from,
-                               struct mr_err *err)
+static void add_mailbox(struct mr_mail *mail, const char *header, const struct mr_mailbox *box)
+{
+    struct mr_buf line = {0};
+
+    mr_buf_printf(&line, "%s: ", header);
+    mr_mailbox_add(&line, box);
+    add_line(mail, &line);
+}
+
+static enum mr_code add_sender(struct mr_mail *mail, json_t *data,
+                               const struct mr_mail_rules *rules, struct mr_err *err)
 {
     json_t *value = json_object_get(data, "from");
-    struct mr_buf line = {0};
-    const char *from = default_from;
+    struct mr_mailbox box;
+    enum mr_code code;
 
-    if (value && !json_is_null(value)) {
-        enum mr_code code = check_address("from", value, &from, err);
-
-        if (code != MR_OK)
-            return code;
-    }
-    if (!from || !is_address(bare_part(from)))
-        return mr_fail(err, MR_EINVAL,
-                       "data.from is missing, and email.from is not configured");
-    struct mr_bytes bare = bare_part(from);
-    mail->sender = mr_strndup(bare.at, bare.len);
-    mr_buf_text(&line, "From: ");
-    add_mailbox(&line, from);
-    add_line(mail, &line);
+    if (value && !json_is_null(value))
+        code = mr_mailbox_read("from", value, &box, err);
+    else if (rules->from)
+        code = mr_mailbox_of("email.from", rules->from, &box, err);
+    else
+        code =
+            mr_fail(err, MR_EINVAL, "data.from is missing, and email.from is not configured");
+    if (code != MR_OK)
+        return code;
+    mail->sender = mr_strdup(box.address);
+    add_mailbox(mail, "From", &box);
+    mr_mailbox_fini(&box);
     return MR_OK;
 }
 
 static enum mr_code add_reply_to(struct mr_mail *mail, json_t *data, struct mr_err *err)
 {
     json_t *value = json_object_get(data, "reply_to");
-    struct mr_buf line = {0};
-    const char *address;
+    struct mr_mailbox box;
 
     if (!value || json_is_null(value))
         return MR_OK;
-    enum mr_code code = check_address("reply_to", value, &address, err);
+    enum mr_code code = mr_mailbox_read("reply_to", value, &box, err);
     if (code != MR_OK)
         return code;
-    mr_buf_text(&line, "Reply-To: ");
-    add_mailbox(&line, address);
-    add_line(mail, &line);
+    add_mailbox(mail, "Reply-To", &box);
+    mr_mailbox_fini(&box);
     return MR_OK;
 }
 
 static enum mr_code add_subject(struct mr_mail *mail, json_t *data, struct mr_err *err)
 {
     const char *subject;
-    enum mr_code code = check_text("subject", json_object_get(data, "subject"), &subject, err);
+    enum mr_code code =
+        mr_header_text("subject", json_object_get(data, "subject"), &subject, err);
 
     if (code == MR_OK)
         add_header(mail, "Subject", subject);
     return code;
 }
 
-/* Lines of a mail end in CRLF, whatever the producer's system ends its lines in. */
+/*
+ * Lines of a mail end in CRLF, whatever the producer's system ends its lines in; a lone CR is a line end as well, for servers
+ * differ in what they make of one, and a text must not look like the end of a mail to any of them.
+ */
 static char *with_crlf(const char *text)
 {
     struct mr_buf out = {0};
 
-    mr_buf_text(&out, "");
-    for (const char *end; (end = strchr(text, '\n')); text = end + 1) {
-        bool whole = end > text && end[-1] == '\r';
+    while (*text) {
+        size_t n = strcspn(text, "\r\n");
 
-        mr_buf_add(&out, text, (size_t)(end - text) - whole);
+        mr_buf_add(&out, text, n);
+        text += n;
+        if (!*text)
+            break;
         mr_buf_text(&out, "\r\n");
+        text += text[0] == '\r' && text[1] == '\n' ? 2 : 1;
     }
-    mr_buf_text(&out, text);
     return mr_buf_steal(&out);
+}
+
+static void add_extra(void *arg, struct mr_buf *taken)
+{
+    add_line(arg, taken);
+}
+
+static enum mr_code add_attachments(struct mr_mail *mail, json_t *data, struct mr_err *err)
+{
+    enum mr_code code = mr_attachments_read(data, &mail->attachments, err);
+
+    if (code == MR_OK && !mail->html && mr_attachments_inline(&mail->attachments) > 0)
+        return mr_fail(
+            err, MR_EINVAL,
+            "data.attachments: a file with a cid is shown within data.html, which is "
+            "missing");
+    return code;
 }
 
 static enum mr_code add_body(struct mr_mail *mail, json_t *data, struct mr_err *err)
@@ -385,7 +218,34 @@ static enum mr_code check_uuid(const char *uuid, struct mr_err *err)
     return MR_OK;
 }
 
-enum mr_code mr_mail_read(json_t *data, const char *default_from, const char *uuid,
+/* In the order in which a person would look for what is wrong. */
+static enum mr_code read_all(json_t *data, const struct mr_mail_rules *rules,
+                             struct mr_mail *mail, struct mr_err *err)
+{
+    enum mr_code code = add_sender(mail, data, rules, err);
+
+    if (code == MR_OK)
+        code = add_recipients(mail, rules, data, "to", "To", err);
+    if (code == MR_OK)
+        code = add_recipients(mail, rules, data, "cc", "Cc", err);
+    if (code == MR_OK)
+        code = add_recipients(mail, rules, data, "bcc", NULL, err);
+    if (code == MR_OK && mail->n_recipients == 0)
+        code = mr_fail(err, MR_EINVAL, "data.to is missing: the mail has no recipient");
+    if (code == MR_OK)
+        code = add_reply_to(mail, data, err);
+    if (code == MR_OK)
+        code = add_subject(mail, data, err);
+    if (code == MR_OK)
+        code = mr_mail_extras(data, add_extra, mail, err);
+    if (code == MR_OK)
+        code = add_body(mail, data, err);
+    if (code == MR_OK)
+        code = add_attachments(mail, data, err);
+    return code;
+}
+
+enum mr_code mr_mail_read(json_t *data, const struct mr_mail_rules *rules, const char *uuid,
                           uint64_t now_ms, struct mr_mail *out, struct mr_err *err)
 {
     struct mr_mail mail = {0};
@@ -394,21 +254,7 @@ enum mr_code mr_mail_read(json_t *data, const char *default_from, const char *uu
     if (code == MR_OK && !json_is_object(data))
         code = mr_fail(err, MR_EINVAL, "data must be an object");
     if (code == MR_OK)
-        code = add_sender(&mail, data, default_from, err);
-    if (code == MR_OK)
-        code = add_recipients(&mail, data, "to", "To", err);
-    if (code == MR_OK)
-        code = add_recipients(&mail, data, "cc", "Cc", err);
-    if (code == MR_OK)
-        code = add_recipients(&mail, data, "bcc", NULL, err);
-    if (code == MR_OK && mail.n_recipients == 0)
-        code = mr_fail(err, MR_EINVAL, "data.to is missing: the mail has no recipient");
-    if (code == MR_OK)
-        code = add_reply_to(&mail, data, err);
-    if (code == MR_OK)
-        code = add_subject(&mail, data, err);
-    if (code == MR_OK)
-        code = add_body(&mail, data, err);
+        code = read_all(data, rules, &mail, err);
     if (code != MR_OK) {
         mr_mail_fini(&mail);
         return code;
@@ -431,5 +277,6 @@ void mr_mail_fini(struct mr_mail *mail)
     free(mail->sender);
     free(mail->text);
     free(mail->html);
+    mr_attachments_fini(&mail->attachments);
     *mail = (struct mr_mail){0};
 }

@@ -1,9 +1,27 @@
 /* Any data of a mail: no value ends a header's line, and no address is more than one. */
 #include "jobs/email/mail.h"
+#include "jobs/email/message.h"
 #include "proto/base/mem.h"
 #include "tests/fuzz/must.h"
 
 #include <string.h>
+
+static const struct mr_mail_rules rules = {
+    .from = "Shop <shop@example.org>", .max_recipients = 100, .max_size = 1 << 20};
+
+/* The longest of its lines. */
+static size_t line_max(const char *text)
+{
+    size_t longest = 0;
+
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+
+        longest = n > longest ? n : longest;
+        text += n + (text[n] != '\0');
+    }
+    return longest;
+}
 
 /* One header: a name, and lines of which each but the first begins with a blank. */
 static void check_header(const char *header)
@@ -11,8 +29,10 @@ static void check_header(const char *header)
     size_t name = strcspn(header, ":");
 
     must(name > 0 &&
-         strspn(header, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-") == name);
+         strspn(header, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") ==
+             name);
     must(header[name] == ':');
+    must(line_max(header) <= 998);
     for (const char *c = header; *c; c++) {
         must(*c != '\n' || (c > header && c[-1] == '\r' && c[1] == ' '));
         must(*c != '\r' || c[1] == '\n');
@@ -33,6 +53,25 @@ static void check_body(const char *body)
         must(*c != '\n' || (c > body && c[-1] == '\r'));
 }
 
+/* Every line ends in CRLF, none is longer than mail allows, and the headers end before the body begins. */
+static void check_message(const struct mr_mail *mail)
+{
+    struct mr_buf out = {0};
+    struct mr_err err = {0};
+
+    if (mr_mail_message(mail, NULL, NULL, rules.max_size, &out, &err) == MR_OK) {
+        must(out.len <= rules.max_size && strlen(out.at) == out.len);
+        must(line_max(out.at) <= 999); /* its CR counts here */
+        check_body(out.at);
+        for (const char *c = out.at; *c; c++)
+            must(*c != '\r' || c[1] == '\n');
+        must(strcmp(out.at + out.len - 2, "\r\n") == 0);
+    } else {
+        must(err.text[0]);
+    }
+    mr_buf_fini(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     struct mr_mail mail = {0};
@@ -41,8 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 
     if (!data)
         return 0;
-    if (mr_mail_read(data, "Shop <shop@example.org>", "u-1", 1795437139754, &mail, &err) ==
-        MR_OK) {
+    if (mr_mail_read(data, &rules, "u-1", 1795437139754, &mail, &err) == MR_OK) {
         must(mail.n_recipients >= 1 && mail.n_recipients <= 100 && (mail.text || mail.html));
         check_address(mail.sender);
         for (unsigned i = 0; i < mail.n_recipients; i++)
@@ -51,6 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
             check_header(mail.headers[i]);
         check_body(mail.text);
         check_body(mail.html);
+        check_message(&mail);
     } else {
         must(err.text[0] && !mail.headers && !mail.recipients);
     }

@@ -5,8 +5,8 @@ Usage: /usr/bin/python3 tests/peers/smtp.py --out FILE [--host 127.0.0.1 | --fd 
 
 With --fd it listens on an inherited socket that is bound already. Prints {"port": N} on standard output once it listens, then serves until standard input ends, or with --forever until it is
 told to stop.
-Each mail accepted becomes one JSON line in FILE: at_ms, from, to (list), uuid (of the X-Millrace-Uuid header), the headers,
-its parts ([type, text]) and the raw message. The local part of a recipient says what happens to it:
+Each mail accepted becomes one JSON line in FILE: at_ms, from, to (list), uuid (of the X-Millrace-Uuid header), the headers, the tree of
+its types, its bodies as parts ([type, text]), its files and the raw message. The local part of a recipient says what happens to it:
 
     reject...   550 at RCPT                     defer...      451 at RCPT, always
     defer<n>-.. 451 at RCPT, the first n times  refuse-data.. 554 after the message
@@ -19,6 +19,7 @@ import argparse
 import asyncio
 import email
 import email.policy
+import hashlib
 import json
 import re
 import socket
@@ -27,6 +28,20 @@ import sys
 import time
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
+
+
+def tree(part):
+    """The types of a message and of its parts, as nested lists."""
+    if not part.is_multipart():
+        return part.get_content_type()
+    return [part.get_content_type(), *map(tree, part.iter_parts())]
+
+
+def file(part):
+    """A file that a mail carries: how it is named, and what its bytes are."""
+    content = part.get_payload(decode=True)
+    return {"type": part.get_content_type(), "disposition": part.get_content_disposition(), "name": part.get_filename(),
+            "cid": part.get("Content-ID"), "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 class Keeper:
@@ -77,8 +92,10 @@ class Keeper:
             "tls": server.transport.get_extra_info("sslcontext") is not None,
             "authenticated": session.authenticated,
             "peer": session.peer[1] if session.peer else None,
+            "tree": tree(message),
             "parts": [[part.get_content_type(), part.get_content()] for part in message.walk()
-                      if not part.is_multipart()],
+                      if not part.is_multipart() and part.get_content_disposition() is None],
+            "files": [file(part) for part in message.walk() if part.get_content_disposition()],
             "raw": envelope.content.decode("utf-8", "replace"),
         }) + "\n")
 

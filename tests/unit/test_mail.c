@@ -1,3 +1,4 @@
+#include "jobs/email/header.h"
 #include "jobs/email/mail.h"
 #include "tests/support/suite.h"
 
@@ -6,14 +7,15 @@
 #include <string.h>
 
 static struct mr_err err;
+static const struct mr_mail_rules rules = {
+    .from = "Shop <shop@example.org>", .max_recipients = 100, .max_size = 1 << 20};
 
 static enum mr_code read_mail(const char *text, struct mr_mail *out)
 {
     json_t *data = json_loads(text, JSON_ALLOW_NUL, NULL);
 
     ck_assert_msg(data != NULL, "the test's own JSON is wrong: %s", text);
-    enum mr_code code =
-        mr_mail_read(data, "Shop <shop@example.org>", "0190-abc", 1767225600000u, out, &err);
+    enum mr_code code = mr_mail_read(data, &rules, "0190-abc", 1767225600000u, out, &err);
     json_decref(data);
     return code;
 }
@@ -163,7 +165,7 @@ START_TEST(headers_are_encoded_and_cut_between_characters)
 {
     struct mr_buf line = {0};
 
-    mr_mail_header(&line, "Subject", encoded[_i].value);
+    mr_header_add(&line, "Subject", encoded[_i].value);
     ck_assert_str_eq(line.at, encoded[_i].want);
     mr_buf_fini(&line);
 }
@@ -177,7 +179,7 @@ START_TEST(long_headers_are_folded_at_blanks)
     for (size_t i = 0; i < sizeof(value) - 1; i++)
         value[i] = i % 10 == 9 ? ' ' : 'x';
     value[sizeof(value) - 1] = '\0';
-    mr_mail_header(&line, "Subject", value);
+    mr_header_add(&line, "Subject", value);
     for (char *at = line.at, *end; at; at = end ? end + 2 : NULL) {
         end = strstr(at, "\r\n");
         ck_assert_uint_le(end ? (size_t)(end - at) : strlen(at), 78);

@@ -1,0 +1,147 @@
+#include "jobs/email/header.h"
+
+#include "jobs/email/base64.h"
+
+#include <ctype.h>
+#include <string.h>
+
+enum {
+    ENCODED_BYTES =
+        42, /* of text in one encoded word: with base64 and =?utf-8?B?..?= it stays below 75 */
+    LINE_MAX = 76,
+    WORD_MAX = 900, /* a line holds 998 bytes at most (RFC 5322, 2.1.1) */
+    PIECE_MAX = 60  /* characters of a parameter in one piece */
+};
+
+bool mr_header_is_plain(const char *value)
+{
+    for (const char *c = value; *c; c++)
+        if ((unsigned char)*c < 0x20 || (unsigned char)*c > 0x7e)
+            return false;
+    return !strstr(value, "=?");
+}
+
+void mr_header_words(struct mr_buf *out, const char *text)
+{
+    size_t left = strlen(text);
+
+    for (const char *at = text; left > 0;) {
+        size_t n = left < ENCODED_BYTES ? left : ENCODED_BYTES;
+
+        while (n < left && n > 1 && ((unsigned char)at[n] & 0xc0) == 0x80)
+            n--;
+        if (at != text)
+            mr_buf_text(out, "\r\n ");
+        mr_buf_text(out, "=?utf-8?B?");
+        mr_base64_add(out, at, n);
+        mr_buf_text(out, "?=");
+        at += n;
+        left -= n;
+    }
+}
+
+/* Folded at blanks; a word longer than a line stays whole. */
+static void add_folded(struct mr_buf *out, const char *value, size_t column)
+{
+    while (*value) {
+        size_t word = strcspn(value, " ");
+
+        if (column + 1 + word > LINE_MAX && column > 1) {
+            mr_buf_text(out, "\r\n");
+            column = 0;
+        }
+        if (column == 0 || out->at[out->len - 1] != ' ')
+            mr_buf_char(out, ' ');
+        mr_buf_add(out, value, word);
+        column += 1 + word;
+        value += word;
+        value += strspn(value, " ");
+    }
+}
+
+static bool has_long_word(const char *value)
+{
+    size_t word = strcspn(value, " ");
+
+    while (word <= WORD_MAX && value[word]) {
+        value += word + 1;
+        word = strcspn(value, " ");
+    }
+    return word > WORD_MAX;
+}
+
+void mr_header_add(struct mr_buf *out, const char *name, const char *value)
+{
+    mr_buf_text(out, name);
+    mr_buf_char(out, ':');
+    if (mr_header_is_plain(value) && !has_long_word(value)) {
+        add_folded(out, value, strlen(name) + 1);
+        return;
+    }
+    mr_buf_char(out, ' ');
+    mr_header_words(out, value);
+}
+
+/* ---- parameters ---- */
+
+static void add_quoted(struct mr_buf *out, const char *value)
+{
+    mr_buf_char(out, '"');
+    for (const char *c = value; *c; c++) {
+        if (*c == '"' || *c == '\\')
+            mr_buf_char(out, '\\');
+        mr_buf_char(out, *c);
+    }
+    mr_buf_char(out, '"');
+}
+
+/* attribute-char of RFC 2231. */
+static bool stays(unsigned char c)
+{
+    return isalnum(c) || (c < 0x80 && c > 0x20 && strchr("!#$&+-.^_`{|}~", c));
+}
+
+/* name*0*=utf-8''..; name*1*=..: an octet is never cut in two. */
+static void add_pieces(struct mr_buf *out, const char *name, const char *value)
+{
+    for (unsigned piece = 0; *value || piece == 0; piece++) {
+        size_t end;
+
+        mr_buf_printf(out, ";\r\n %s*%u*=%s", name, piece, piece == 0 ? "utf-8''" : "");
+        end = out->len + PIECE_MAX;
+        for (; *value && out->len < end; value++) {
+            if (stays((unsigned char)*value))
+                mr_buf_char(out, *value);
+            else
+                mr_buf_printf(out, "%%%02X", (unsigned char)*value);
+        }
+    }
+}
+
+void mr_header_param(struct mr_buf *out, const char *name, const char *value)
+{
+    if (mr_header_is_plain(value) && strlen(value) <= PIECE_MAX) {
+        mr_buf_printf(out, ";\r\n %s=", name);
+        add_quoted(out, value);
+    } else {
+        add_pieces(out, name, value);
+    }
+}
+
+/* ---- what comes from a job ---- */
+
+enum mr_code mr_header_text(const char *member, const json_t *value, const char **out,
+                            struct mr_err *err)
+{
+    if (!json_is_string(value))
+        return mr_fail(err, MR_EINVAL, "data.%s must be a string", member);
+    const char *text = json_string_value(value);
+
+    if (strlen(text) != json_string_length(value) || strpbrk(text, "\r\n"))
+        return mr_fail(err, MR_EINVAL, "data.%s must not hold a line end or a NUL", member);
+    for (const char *c = text; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            return mr_fail(err, MR_EINVAL, "data.%s must not hold a control character", member);
+    *out = text;
+    return MR_OK;
+}

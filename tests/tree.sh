@@ -21,8 +21,8 @@ check proto/base 'proto/base/'
 check proto 'proto/|scripts_embedded\.h'
 check worker 'worker/|proto/'
 check dispatcher 'dispatcher/|proto/'
-# workerctl migrates and examines the database that jobs use: it comes in by the same door as they do.
-check ops/workerctl 'ops/workerctl/|proto/|jobs/services/mysql_(connect|compat|lag)\.h'
+# workerctl migrates and examines the database and the storage that jobs use: it comes in by the same door as they do.
+check ops/workerctl 'ops/workerctl/|proto/|jobs/services/(mysql_(connect|compat|lag)|storage)\.h'
 check tests 'tests/|proto/|worker/|dispatcher/|ops/workerctl/|jobs/'
 
 # A kind of job sees the handler interface, proto, itself and the shared services.

@@ -17,8 +17,11 @@ static struct mr_outcome issue(struct mr_desk *desk, struct mr_job *job,
     bool began = false;
     enum mr_code code = mr_issue(desk->mysql, job, &desk->terms, uuid, invoice, &began, &err);
 
-    if (code == MR_OK)
+    if (code == MR_OK) {
+        began =
+            false; /* the invoice stands: what is left can wait, and be done again, at no cost */
         code = mr_desk_finish(desk, job, uuid, &err);
+    }
     return code == MR_OK ? mr_outcome_done() : mr_trouble_outcome(job, code, began, &err);
 }
 

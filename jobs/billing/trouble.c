@@ -19,7 +19,7 @@ struct mr_outcome mr_trouble_outcome(struct mr_job *job, enum mr_code code, bool
     if (code == MR_EINVAL)
         return mr_outcome_fail("%s", err->text);
     if (!began && (code == MR_EDOWN || code == MR_EBUSY)) {
-        mr_job_log(job, WARN, "billing.database_away", "reason=%s", err->text);
+        mr_job_log(job, WARN, "billing.peer_away", "reason=%s", err->text);
         return mr_outcome_release(mr_trouble_wait_ms(AWAY_MS), "%s", err->text);
     }
     return mr_outcome_retry("%s", err->text);

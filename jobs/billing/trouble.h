@@ -1,4 +1,4 @@
-/* What becomes of a job when the database or a provider does not do its part. */
+/* What becomes of a job when the database, the storage or a provider does not do its part. */
 #ifndef MR_JOBS_BILLING_TROUBLE_H
 #define MR_JOBS_BILLING_TROUBLE_H
 
@@ -10,7 +10,7 @@
 struct mr_job;
 
 /*
- * code and err are the database's, or say that the data are wrong (MR_EINVAL). began: it had begun to work for this job. Where it could not even begin nothing
+ * code and err are the database's or the storage's, or say that the data are wrong (MR_EINVAL). began: it had begun to work for this job. Where it could not even begin nothing
  * was done: the job comes back in some seconds and spends no attempt, and that is logged.
  */
 struct mr_outcome mr_trouble_outcome(struct mr_job *job, enum mr_code code, bool began,

@@ -258,8 +258,9 @@ static enum mr_code send_part(struct mr_s3_upload *upload, struct mr_err *err)
         return code == MR_EUNKNOWN ? MR_EDOWN : code;
     snprintf(number, sizeof(number), "%u", ++upload->n_parts);
     code = put_spool(upload, query, MR_COUNT(query), etag, err);
-    if (code != MR_OK)
-        return code == MR_EUNKNOWN ? MR_EDOWN : code;
+    if (code !=
+        MR_OK) /* a part is seen by nobody; one whose upload somebody has ended is to be made again too */
+        return code == MR_EUNKNOWN || code == MR_ENOTFOUND ? MR_EDOWN : code;
     note_part(upload, etag);
     upload->sent += upload->spooled;
     return empty_spool(upload, err);

@@ -1,5 +1,6 @@
 #include "ops/workerctl/commands.h"
 #include "ops/workerctl/doctor_mysql.h"
+#include "ops/workerctl/doctor_storage.h"
 #include "ops/workerctl/findings.h"
 #include "ops/workerctl/render.h"
 #include "ops/workerctl/strays.h"
@@ -377,6 +378,7 @@ int mr_command_doctor(struct mr_session *session, int argc, char **argv)
     if (config) {
         check_redis(&findings, config);
         mr_doctor_mysql(&findings, config);
+        mr_doctor_storage(&findings, config);
         check_runtime_dir(&findings, config);
     } else {
         mr_findings_add(&findings, "redis", MR_GRADE_WARN,

@@ -644,7 +644,7 @@ START_TEST(a_database_that_is_away_costs_no_attempt)
     mr_shop_push(&shop,
                  "{\"uuid\":\"i-1\",\"job\":\"billing.invoice\",\"maxTries\":1,\"data\":{"
                  "\"customer\":\"ann\",\"currency\":\"EUR\"," ONE_LINE "}}");
-    mr_wait_for(mr_proc_said(&shop.mill.dispatchers[0], "billing.database_away"), SOON_MS);
+    mr_wait_for(mr_proc_said(&shop.mill.dispatchers[0], "billing.peer_away"), SOON_MS);
     ck_assert(mr_proc_said(&shop.mill.dispatchers[0], shop.db.socket));
     mr_mariadb_again(&shop.db, NULL);
     mr_shop_await_done(&shop, SOON_MS);

@@ -375,20 +375,20 @@ static const struct {
     enum mr_code code;
     const char *want;
 } lasting[] = {
-    {"put=slowdown",      10,       MR_EDOWN,     "PUT a: 503 SlowDown"                                  },
-    {"put=fail",          10,       MR_EDOWN,     "PUT a: 500 InternalError"                             },
-    {"put=denied",        10,       MR_EFAULT,    "PUT a: 403 AccessDenied: the key has no right"        },
-    {"put=reset",         100000,   MR_EUNKNOWN,  "PUT a: "                                              },
-    {"put=damage",        10,       MR_EIO,       "400 XAmzContentSHA256Mismatch: the bytes were damaged"},
-    {"part2=slowdown",    3 * PART, MR_EDOWN,     "PUT a: 503 SlowDown"                                  },
-    {"part2=reset",       3 * PART, MR_EDOWN,     "PUT a: "                                              },
-    {"part3=denied",      3 * PART, MR_EFAULT,    "PUT a: 403 AccessDenied"                              },
-    {"part2=vanish",      3 * PART, MR_ENOTFOUND,
-     "PUT a: 404 NoSuchUpload: somebody else has ended this upload"                                      },
-    {"initiate=denied",   2 * PART, MR_EFAULT,    "POST a: 403 AccessDenied"                             },
-    {"complete=error200", 2 * PART, MR_EDOWN,     "POST a: 200 InternalError"                            },
-    {"complete=denied",   2 * PART, MR_EFAULT,    "POST a: 403 AccessDenied"                             },
-    {"complete=vanish",   2 * PART, MR_EUNKNOWN,  "POST a: 404 NoSuchUpload"                             },
+    {"put=slowdown",      10,       MR_EDOWN,    "PUT a: 503 SlowDown"                                  },
+    {"put=fail",          10,       MR_EDOWN,    "PUT a: 500 InternalError"                             },
+    {"put=denied",        10,       MR_EFAULT,   "PUT a: 403 AccessDenied: the key has no right"        },
+    {"put=reset",         100000,   MR_EUNKNOWN, "PUT a: "                                              },
+    {"put=damage",        10,       MR_EIO,      "400 XAmzContentSHA256Mismatch: the bytes were damaged"},
+    {"part2=slowdown",    3 * PART, MR_EDOWN,    "PUT a: 503 SlowDown"                                  },
+    {"part2=reset",       3 * PART, MR_EDOWN,    "PUT a: "                                              },
+    {"part3=denied",      3 * PART, MR_EFAULT,   "PUT a: 403 AccessDenied"                              },
+    {"part2=vanish",      3 * PART, MR_EDOWN,
+     "PUT a: 404 NoSuchUpload: somebody else has ended this upload"                                     },
+    {"initiate=denied",   2 * PART, MR_EFAULT,   "POST a: 403 AccessDenied"                             },
+    {"complete=error200", 2 * PART, MR_EDOWN,    "POST a: 200 InternalError"                            },
+    {"complete=denied",   2 * PART, MR_EFAULT,   "POST a: 403 AccessDenied"                             },
+    {"complete=vanish",   2 * PART, MR_EUNKNOWN, "POST a: 404 NoSuchUpload"                             },
 };
 
 START_TEST(what_stays_is_told_and_leaves_nothing_in_the_bucket)

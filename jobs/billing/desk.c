@@ -106,3 +106,35 @@ enum mr_code mr_desk_finish(struct mr_desk *desk, struct mr_job *job, const char
     mr_issued_fini(&issued);
     return code;
 }
+
+static enum mr_code push_mail(const struct mr_desk *desk, struct mr_job *job,
+                              const struct mr_mailing *mailing, json_t *data,
+                              struct mr_err *err)
+{
+    const struct mr_push push = {
+        .queue = mailing->queue ? mailing->queue : desk->terms.mail_queue,
+        .job = "email.send",
+        .name = "mail",
+        .data = data,
+    };
+
+    return mr_job_push(job, &push, err);
+}
+
+enum mr_code mr_desk_mail(struct mr_desk *desk, struct mr_job *job, const char *uuid,
+                          const struct mr_mailing *mailing, struct mr_err *err)
+{
+    struct mr_issued issued = {0};
+    json_t *data = NULL;
+
+    if (!mailing->wanted)
+        return MR_OK;
+    enum mr_code code = read_issued(desk, job, uuid, &issued, err);
+    if (code == MR_OK)
+        code = mr_mailing_compose(mailing, &desk->terms, &issued, &data, err);
+    if (code == MR_OK)
+        code = push_mail(desk, job, mailing, data, err);
+    json_decref(data);
+    mr_issued_fini(&issued);
+    return code;
+}

@@ -2,6 +2,7 @@
 #ifndef MR_JOBS_BILLING_DESK_H
 #define MR_JOBS_BILLING_DESK_H
 
+#include "jobs/billing/mailing.h"
 #include "jobs/billing/paper.h"
 #include "jobs/billing/terms.h"
 #include "jobs/services/mysql.h"
@@ -24,5 +25,12 @@ void mr_desk_close(void *desk);
  */
 enum mr_code mr_desk_finish(struct mr_desk *desk, struct mr_job *job, const char *uuid,
                             struct mr_err *err);
+
+/*
+ * The mail that brings it: an email.send job, put on its queue when, and only when, this job is done; its uuid is this job's with ".mail" behind it. Nothing when none is
+ * wanted. After mr_desk_finish. MR_EINVAL: nobody to send it to.
+ */
+enum mr_code mr_desk_mail(struct mr_desk *desk, struct mr_job *job, const char *uuid,
+                          const struct mr_mailing *mailing, struct mr_err *err);
 
 #endif

@@ -10,7 +10,8 @@
 #include "jobs/billing/trouble.h"
 
 static struct mr_outcome issue(struct mr_desk *desk, struct mr_job *job,
-                               const struct mr_invoice *invoice)
+                               const struct mr_invoice *invoice,
+                               const struct mr_mailing *mailing)
 {
     const char *uuid = mr_job_uuid(job);
     struct mr_err err = {0};
@@ -18,25 +19,29 @@ static struct mr_outcome issue(struct mr_desk *desk, struct mr_job *job,
     enum mr_code code = mr_issue(desk->mysql, job, &desk->terms, uuid, invoice, &began, &err);
 
     if (code == MR_OK) {
-        began =
-            false; /* the invoice stands: what is left can wait, and be done again, at no cost */
+        /* The invoice stands: what is left can wait, and be done again, at no cost. */
+        began = false;
         code = mr_desk_finish(desk, job, uuid, &err);
     }
+    if (code == MR_OK)
+        code = mr_desk_mail(desk, job, uuid, mailing, &err);
     return code == MR_OK ? mr_outcome_done() : mr_trouble_outcome(job, code, began, &err);
 }
 
 static struct mr_outcome run(void *state, struct mr_job *job)
 {
     struct mr_desk *desk = state;
+    struct mr_mailing mailing = {0};
     struct mr_invoice invoice = {0};
     struct mr_err err = {0};
 
     if (mr_books_check_uuid(mr_job_uuid(job), &err) != MR_OK)
         return mr_outcome_fail("%s", err.text);
     json_t *data = mr_job_data(job, &err);
-    if (!data || mr_invoice_read(data, desk->terms.series, &invoice, &err) != MR_OK)
+    if (!data || mr_mailing_read(data, &mailing, &err) != MR_OK ||
+        mr_invoice_read(data, desk->terms.series, &invoice, &err) != MR_OK)
         return mr_outcome_fail("%s", err.text);
-    struct mr_outcome outcome = issue(desk, job, &invoice);
+    struct mr_outcome outcome = issue(desk, job, &invoice, &mailing);
     mr_invoice_fini(&invoice);
     return outcome;
 }

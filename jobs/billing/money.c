@@ -114,3 +114,15 @@ void mr_money_print(int64_t minor, const struct mr_currency *currency, char *out
     *to++ = ' ';
     memcpy(to, currency->code, sizeof(currency->code));
 }
+
+void mr_money_print_rate(unsigned tax_bp, char *out)
+{
+    unsigned whole = tax_bp / 100, part = tax_bp % 100;
+
+    if (part == 0)
+        snprintf(out, MR_TAX_PRINT, "%u %%", whole);
+    else if (part % 10 == 0)
+        snprintf(out, MR_TAX_PRINT, "%u.%u %%", whole, part / 10);
+    else
+        snprintf(out, MR_TAX_PRINT, "%u.%02u %%", whole, part);
+}

@@ -9,6 +9,7 @@
 
 #define MR_MONEY_PRINT 40 /* room for any amount with its code */
 #define MR_TAX_BP_MAX 10000u
+#define MR_TAX_PRINT 16 /* room for a rate */
 
 /* One row of ISO 4217; all of them are static. */
 struct mr_currency {
@@ -29,5 +30,8 @@ int64_t mr_money_tax(int64_t net, unsigned tax_bp);
 
 /* "1,234.50 EUR", "-1,235 JPY", the same in every locale; out holds MR_MONEY_PRINT bytes. */
 void mr_money_print(int64_t minor, const struct mr_currency *currency, char *out);
+
+/* "19 %", "7.75 %"; out holds MR_TAX_PRINT bytes. */
+void mr_money_print_rate(unsigned tax_bp, char *out);
 
 #endif

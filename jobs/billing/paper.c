@@ -6,24 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { GAP_PT = 14, NUMBER_MAX = 24, RATE_MAX = 16 };
+enum { GAP_PT = 14, NUMBER_MAX = 24 };
 
 static enum mr_code on_bytes(void *arg, const void *bytes, size_t len, struct mr_err *err)
 {
     return mr_storage_write(arg, bytes, len, err);
-}
-
-/* "19 %", "7.75 %" */
-static void print_rate(unsigned tax_bp, char *out)
-{
-    unsigned whole = tax_bp / 100, part = tax_bp % 100;
-
-    if (part == 0)
-        snprintf(out, RATE_MAX, "%u %%", whole);
-    else if (part % 10 == 0)
-        snprintf(out, RATE_MAX, "%u.%u %%", whole, part / 10);
-    else
-        snprintf(out, RATE_MAX, "%u.%02u %%", whole, part);
 }
 
 static void add_head(struct mr_pdf *pdf, const struct mr_paper *paper,
@@ -52,13 +39,13 @@ static void add_head(struct mr_pdf *pdf, const struct mr_paper *paper,
 static void add_line(struct mr_pdf *pdf, const struct mr_invoice *invoice, size_t i)
 {
     const struct mr_invoice_line *line = &invoice->lines[i];
-    char no[NUMBER_MAX], quantity[NUMBER_MAX], rate[RATE_MAX];
+    char no[NUMBER_MAX], quantity[NUMBER_MAX], rate[MR_TAX_PRINT];
     char unit[MR_MONEY_PRINT], net[MR_MONEY_PRINT];
     const char *const cells[] = {no, line->text, quantity, unit, rate, net};
 
     snprintf(no, sizeof(no), "%zu", i + 1);
     snprintf(quantity, sizeof(quantity), "%" PRId64, line->quantity);
-    print_rate(line->tax_bp, rate);
+    mr_money_print_rate(line->tax_bp, rate);
     mr_money_print(line->unit_minor, invoice->currency, unit);
     mr_money_print(line->net_minor, invoice->currency, net);
     mr_pdf_row(pdf, MR_PDF_NORMAL, cells);

@@ -16,6 +16,8 @@ enum mr_code mr_terms_read(const json_t *section, struct mr_terms *out, struct m
         .yearly = json_is_true(json_object_get(section, "yearly")),
         .due_days = due_ms < 0 ? MR_TERMS_NO_DUE : (int)(due_ms / DAY_MS),
         .notes = mr_members_text(section, "notes", NULL),
+        .mail_template = mr_members_text(section, "mail_template", "invoice"),
+        .mail_queue = mr_members_text(section, "mail_queue", NULL),
         .seller = mr_members_text(section, "seller", NULL),
     };
 

@@ -14,8 +14,10 @@ struct mr_terms {
     const char *number; /* how a number is printed, see proto/number_format.h */
     bool yearly;        /* the numbers of each year begin at 1 */
     struct mr_zone *zone;
-    int due_days;       /* from the date on; MR_TERMS_NO_DUE: the invoice says nothing of it */
-    const char *notes;  /* printed below the lines of every invoice; NULL: nothing */
+    int due_days;      /* from the date on; MR_TERMS_NO_DUE: the invoice says nothing of it */
+    const char *notes; /* printed below the lines of every invoice; NULL: nothing */
+    const char *mail_template,
+        *mail_queue;    /* of the mail that brings one; queue NULL: the job's own */
     const char *seller; /* who issues, as printed; NULL: not said */
 };
 

@@ -137,6 +137,63 @@ START_TEST(days_and_notes_are_printed)
 }
 END_TEST
 
+/* The jobs on the queue of the mails, which nobody serves here. */
+static json_t *mail(size_t i, size_t want)
+{
+    redisReply *all =
+        mr_redis_ask(&shop.mill.redis, "LRANGE " MR_MILL_PREFIX "queues:mails 0 -1");
+
+    ck_assert_uint_eq(all->elements, want);
+    json_t *envelope = json_loads(all->element[i]->str, 0, NULL);
+    ck_assert_ptr_nonnull(envelope);
+    freeReplyObject(all);
+    return envelope;
+}
+
+#define MAILED(uuid, customer)                                                                 \
+    "{\"uuid\":\"" uuid "\",\"job\":\"billing.invoice\",\"data\":{\"customer\":\"" customer    \
+    "\",\"currency\":\"EUR\",\"mail\":true,\"lines\":[{\"text\":\"Flour\",\"quantity\":1,"     \
+    "\"unit_minor\":1000,\"tax_bp\":0}]}}"
+
+START_TEST(an_invoice_is_followed_by_its_mail_under_one_name)
+{
+    const char *number, *to;
+
+    start();
+    for (size_t n = 0; n < 2; n++) {
+        mr_shop_push(&shop, MAILED("i-1", "ann"));
+        mr_shop_await_done(&shop, SOON_MS);
+        json_t *envelope = mail(n, n + 1), *data = json_object_get(envelope, "data");
+        ck_assert_str_eq(json_string_value(json_object_get(envelope, "job")), "email.send");
+        ck_assert_str_eq(json_string_value(json_object_get(envelope, "uuid")), "i-1.mail");
+        ck_assert_int_eq(
+            json_unpack(data, "{s:s, s:{s:s}}", "to", &to, "vars", "number", &number), 0);
+        ck_assert_str_eq(to, "ann@example.org");
+        ck_assert_str_eq(number, "INV-000001");
+        json_decref(envelope);
+    }
+    ck_assert_int_eq(count("billing_invoices"), 1);
+    stop();
+}
+END_TEST
+
+START_TEST(a_customer_without_an_address_leaves_the_invoice_and_says_so)
+{
+    start();
+    mr_mariadb_do(&shop.db, "INSERT INTO billing_customers (id, name) VALUES ('bob', 'Bob')");
+    mr_shop_push(&shop, MAILED("i-1", "bob"));
+    mr_shop_await_letter(&shop, "failed",
+                         "invoice INV-000001 is issued, but not mailed: customer bob has no "
+                         "email in billing_customers");
+    mr_mariadb_do(&shop.db, "UPDATE billing_customers SET email = 'b@x.org' WHERE id = 'bob'");
+    mr_shop_push(&shop, MAILED("i-1", "bob"));
+    mr_shop_await_done(&shop, SOON_MS);
+    json_decref(mail(0, 1));
+    ck_assert_int_eq(count("billing_invoices WHERE pdf_at IS NOT NULL"), 1);
+    stop();
+}
+END_TEST
+
 START_TEST(a_thousand_lines_make_one_invoice_of_many_pages)
 {
     struct mr_buf lines = {0};
@@ -729,6 +786,8 @@ int main(void)
     const struct mr_test tests[] = {
         {an_invoice_is_numbered_booked_and_printed,                          MR_COUNT(currencies)},
         {a_thousand_lines_make_one_invoice_of_many_pages,                    0                   },
+        {an_invoice_is_followed_by_its_mail_under_one_name,                  0                   },
+        {a_customer_without_an_address_leaves_the_invoice_and_says_so,       0                   },
         {days_and_notes_are_printed,                                         0                   },
         {the_same_invoice_again_issues_nothing_and_mends_the_paper,          0                   },
         {what_a_killed_worker_left_half_drawn_is_swept_later,                0                   },

@@ -42,7 +42,8 @@ void mr_shop_start(struct mr_shop *shop, const char *pools, const char *payment,
     snprintf(shop->yaml, sizeof(shop->yaml),
              "%s\n%s"
              "storage: { path: \"%s\" }\n"
-             "billing: { seller: \"Mill Shop, Mill Lane 7\", notes: \"Thank you.\" }\n"
+             "billing: { seller: \"Mill Shop, Mill Lane 7\", notes: \"Thank you.\", "
+             "mail_queue: mails }\n"
              "payment: { url: \"http://127.0.0.1:%d\", key: " MR_SHOP_KEY "%s%s }\n",
              pools, shop->db.yaml, shop->files, shop->peer.port, *payment ? ", " : "", payment);
 }

@@ -32,9 +32,13 @@ static void say_table(struct mr_table *table)
 
 /* ---- audit ---- */
 
+/* NULL where the files are in a bucket, or nowhere. */
 static const char *folder_of(const struct mr_session *session)
 {
-    return text(json_object_get(session->config->sections, "storage"), "path");
+    const json_t *storage = json_object_get(session->config->sections, "storage");
+    const char *kind = text(storage, "kind");
+
+    return kind && strcmp(kind, "local") != 0 ? NULL : text(storage, "path");
 }
 
 static void print_findings(const json_t *findings)
@@ -66,7 +70,7 @@ static void print_audit(const struct mr_session *session, const json_t *findings
     print_findings(findings);
     printf("audited %lld invoices, %lld charges, %lld rows of the ledger%s: %zu findings\n",
            number(counts, "invoices"), number(counts, "charges"), number(counts, "ledger_rows"),
-           folder_of(session) ? "" : " (no storage.path: no PDF was looked for)",
+           folder_of(session) ? "" : " (no local storage: no PDF was looked for)",
            json_array_size(findings));
 }
 

@@ -198,7 +198,8 @@ static const struct {
 } sections[] = {
     {"email",     "{\"again_ms\":60000,\"auth\":\"auto\",\"circuit\":{\"failures\":3,"
               "\"open_for_ms\":10000},\"connect_timeout_ms\":10000,\"connections\":4,"
-              "\"from\":\"a@b\",\"password\":\"pw2\",\"timeout_ms\":10000,\"tls\":\"off\","
+              "\"from\":\"a@b\",\"max_recipients\":100,\"max_size_bytes\":26214400,"
+              "\"password\":\"pw2\",\"timeout_ms\":10000,\"tls\":\"off\","
               "\"unknown\":\"retry\",\"url\":\"smtp://me:pw@mail:25\"}"},
     {"jobs",      "{\"App\\\\Jobs\\\\X\":{\"handler\":\"mine\",\"ok\":[0]},\"import.csv\":{"
              "\"command\":[\"php\","

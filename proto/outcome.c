@@ -20,6 +20,7 @@ static const char *const names[] = {
     [MR_OUTCOME_CRASHED] = "crashed",
     [MR_OUTCOME_SUSPECT] = "suspect",
     [MR_OUTCOME_LOST] = "lost",
+    [MR_OUTCOME_HOLD] = "hold",
 };
 
 __attribute__((format(printf, 3, 0))) static struct mr_outcome
@@ -73,6 +74,16 @@ struct mr_outcome mr_outcome_fail(const char *format, ...)
 
     va_start(args, format);
     struct mr_outcome outcome = make(MR_OUTCOME_FAIL, MR_OUTCOME_POLICY, format, args);
+    va_end(args);
+    return outcome;
+}
+
+struct mr_outcome mr_outcome_hold(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    struct mr_outcome outcome = make(MR_OUTCOME_HOLD, MR_OUTCOME_POLICY, format, args);
     va_end(args);
     return outcome;
 }

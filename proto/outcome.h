@@ -14,7 +14,8 @@ enum mr_outcome_kind {
     MR_OUTCOME_NO_HANDLER, /* runtime: nobody here knows this job; a deploy may be under way */
     MR_OUTCOME_CRASHED,    /* reaper: this delivery took its process down */
     MR_OUTCOME_SUSPECT,    /* reaper: one of several that may have */
-    MR_OUTCOME_LOST        /* reaper: its host or page is gone, nobody knows what came of it */
+    MR_OUTCOME_LOST,       /* reaper: its host or page is gone, nobody knows what came of it */
+    MR_OUTCOME_HOLD /* nobody knows what a remote side did, and it must not do it twice: to the dead letters for a person to decide */
 };
 
 #define MR_OUTCOME_POLICY (-1) /* after_ms: the policy's backoff decides */
@@ -34,6 +35,9 @@ struct mr_outcome mr_outcome_retry_after(int64_t after_ms, const char *format, .
 struct mr_outcome mr_outcome_release(int64_t after_ms, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 struct mr_outcome mr_outcome_fail(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+/* The only one beside done that stands also where the job was told to stop, or met its deadline. */
+struct mr_outcome mr_outcome_hold(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
 /* Any kind, for the runtime. */
 struct mr_outcome mr_outcome_of(enum mr_outcome_kind kind, const char *format, ...)

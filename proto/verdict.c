@@ -149,6 +149,7 @@ struct mr_verdict mr_verdict_decide(const struct mr_policy *policy,
     case MR_OUTCOME_REFUSED:
         return buried(verdict, MR_DEAD_REFUSED);
     case MR_OUTCOME_FAIL:
+    case MR_OUTCOME_HOLD:
         verdict.attempts = one_more(attempt->attempts);
         return buried(verdict, MR_DEAD_FAILED);
     case MR_OUTCOME_SUSPECT:

@@ -76,14 +76,14 @@ static void replace(struct mr_outcome *outcome, struct mr_outcome by)
 
 /*
  * A job that was asked to stop and did not say "done" has failed for the reason it was asked, whatever it
- * calls it. Done is done, however late: to run it again would do its work twice.
+ * calls it. Done is done, however late: to run it again would do its work twice. So it might where it is held.
  */
 static void heed_stop(const struct mr_delivery *d, struct mr_outcome *outcome)
 {
     const char *said = outcome->reason ? outcome->reason : "nothing";
     char span[32];
 
-    if (outcome->kind == MR_OUTCOME_DONE)
+    if (outcome->kind == MR_OUTCOME_DONE || outcome->kind == MR_OUTCOME_HOLD)
         return;
     switch (d->stop) {
     case MR_STOP_DEADLINE:

@@ -19,9 +19,8 @@
 #include <string.h>
 
 enum {
-    BUSY_MS = 500,       /* then a mail that found no free connection comes back */
-    STORAGE_MS = 5000,   /* then a mail comes back whose files' storage cannot be reached */
-    HELD_BEFORE_MS = 250 /* its job's deadline a mail stops waiting that may be held */
+    BUSY_MS = 500,    /* then a mail that found no free connection comes back */
+    STORAGE_MS = 5000 /* then a mail comes back whose files' storage cannot be reached */
 };
 
 /* Module state. Strings are borrowed from the configuration. */
@@ -256,7 +255,7 @@ static struct mr_outcome judge_lost(const struct sending *s,
         return mr_outcome_retry("%s", result->reason);
     }
     count(s, "email_unknown_held", 1);
-    return mr_outcome_fail("held, as email.unknown says: look for the mail's Message-ID in the "
+    return mr_outcome_hold("held, as email.unknown says: look for the mail's Message-ID in the "
                            "mail server's log, then drop this dead letter or retry it: %s",
                            result->reason);
 }
@@ -280,17 +279,9 @@ static bool is_cancelled(const void *job)
     return mr_job_cancelled(job);
 }
 
-/* A job that meets its deadline is tried again. What is to be held must be known before that. */
-static uint64_t until_ms(const struct sending *s)
-{
-    uint64_t deadline_ms = mr_job_deadline_ms(s->job);
-
-    return s->hold && deadline_ms != UINT64_MAX ? deadline_ms - HELD_BEFORE_MS : 0;
-}
-
 static struct mr_outcome deliver(const struct sending *s)
 {
-    struct mr_smtp_stop stop = {is_cancelled, s->job, mr_job_grace_ms(s->job) / 2, until_ms(s)};
+    struct mr_smtp_stop stop = {is_cancelled, s->job, mr_job_grace_ms(s->job) / 2};
     struct mr_smtp_result result = {0};
     uint64_t after_ms;
 

@@ -33,7 +33,6 @@ struct transfer {
     struct curl_slist *recipients;
     size_t n_handed; /* bytes of the message that curl has */
     uint64_t started_at_ms, stop_at_ms, over_at_ms;
-    uint64_t limit_ms; /* all in all: the server's, or what is left until stop->until_ms */
     bool stopped, timed_out;
     char why[CURL_ERROR_SIZE];
 };
@@ -98,7 +97,7 @@ static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_o
         return now_ms - t->over_at_ms >= GOODBYE_MS;
     }
     t->stopped = should_stop(t, now_ms);
-    t->timed_out = now_ms - t->started_at_ms > t->limit_ms;
+    t->timed_out = now_ms - t->started_at_ms > t->server->timeout_ms;
     return t->stopped || t->timed_out;
 }
 
@@ -128,7 +127,7 @@ static void write_server(const struct transfer *t)
     curl_easy_setopt(t->easy, CURLOPT_USE_SSL, server->use_ssl);
     curl_easy_setopt(t->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2); /* at least */
     curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)server->connect_timeout_ms);
-    curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)t->limit_ms);
+    curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)server->timeout_ms);
     if (server->ca_file)
         curl_easy_setopt(t->easy, CURLOPT_CAINFO, server->ca_file);
     write_login(t);
@@ -191,13 +190,11 @@ static const char *why(const struct transfer *t, CURLcode result)
 static void conclude(struct transfer *t, CURLcode result, struct mr_smtp_result *out)
 {
     struct mr_buf reason = {0};
-    bool timed_out = t->timed_out || result == CURLE_OPERATION_TIMEDOUT;
-    bool by_itself = t->limit_ms < t->server->timeout_ms;
     struct mr_smtp_facts facts = {
         .result = result,
         .why = why(t, result),
         .reused = was_reused(t->easy),
-        .stopped = t->stopped || (timed_out && by_itself),
+        .stopped = t->stopped,
     };
 
     out->end = mr_smtp_judge(&t->dialogue, &facts, &reason);
@@ -208,14 +205,6 @@ static void conclude(struct transfer *t, CURLcode result, struct mr_smtp_result 
     for (unsigned i = 0; i < out->n_recipients; i++)
         mask(&out->recipients[i]);
     mr_buf_fini(&reason);
-}
-
-static uint64_t limit_of(const struct mr_smtp_server *server, const struct mr_smtp_stop *stop,
-                         uint64_t now_ms)
-{
-    uint64_t left_ms = stop->until_ms > now_ms ? stop->until_ms - now_ms : 1;
-
-    return stop->until_ms > 0 && left_ms < server->timeout_ms ? left_ms : server->timeout_ms;
 }
 
 void mr_smtp_transfer(CURL *easy, const struct mr_smtp_server *server,
@@ -230,7 +219,6 @@ void mr_smtp_transfer(CURL *easy, const struct mr_smtp_server *server,
         .started_at_ms = mr_clock_ms(),
     };
 
-    t.limit_ms = limit_of(server, stop, t.started_at_ms);
     mr_smtp_dialogue_init(&t.dialogue, mail->n_recipients);
     write_server(&t);
     write_callbacks(&t);

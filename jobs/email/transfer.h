@@ -33,7 +33,6 @@ struct mr_smtp_stop {
     bool (*asked)(const void *arg); /* NULL: never */
     const void *arg;
     uint64_t patience_ms; /* from when it is asked to stop, for the answer to a message */
-    uint64_t until_ms; /* on the monotonic clock: then it stops by itself; 0: no such instant */
 };
 
 struct mr_smtp_result {

@@ -293,6 +293,18 @@ START_TEST(a_mail_waits_for_relays_that_are_away_and_spends_no_attempt)
 }
 END_TEST
 
+/* The worker leaves while nobody knows. */
+START_TEST(what_is_to_be_held_is_held_by_a_leaving_worker_as_well)
+{
+    start_two(&(struct mr_smtp_script){.dot = MR_SMTP_SILENCE});
+    push("main", "\"ann@example.org\"", ",\"on_unknown\":\"hold\"");
+    mr_wait_for(first.n_messages == 1, 10000);
+    mr_mill_drain(&mill, 0, 20000);
+    mr_mill_await_letter(&mill, "main", "failed", "held, as email.unknown says");
+    stop_two();
+}
+END_TEST
+
 /* ---- connections ---- */
 
 static const unsigned most[] = {1, 3};
@@ -340,6 +352,7 @@ int main(void)
          MR_COUNT(no_further)                                                                          },
         {a_relay_that_is_away_is_passed_over_and_said_to_be,               0                           },
         {a_mail_waits_for_relays_that_are_away_and_spends_no_attempt,      0                           },
+        {what_is_to_be_held_is_held_by_a_leaving_worker_as_well,           0                           },
         {no_more_connections_are_open_than_configured,                     MR_COUNT(most)              },
     };
 

@@ -21,6 +21,7 @@ START_TEST(each_maker_makes_its_kind)
         mr_outcome_retry_after(1500, "no %s", "route"),
         mr_outcome_release(0, "no %s", "route"),
         mr_outcome_fail("no %s", "route"),
+        mr_outcome_hold("no %s", "route"),
         mr_outcome_of(MR_OUTCOME_CRASHED, "no %s", "route"),
     };
     static const struct {
@@ -31,6 +32,7 @@ START_TEST(each_maker_makes_its_kind)
         {MR_OUTCOME_RETRY,   1500             },
         {MR_OUTCOME_RELEASE, 0                },
         {MR_OUTCOME_FAIL,    MR_OUTCOME_POLICY},
+        {MR_OUTCOME_HOLD,    MR_OUTCOME_POLICY},
         {MR_OUTCOME_CRASHED, MR_OUTCOME_POLICY},
     };
 

@@ -398,26 +398,12 @@ static bool after_a_message(const void *arg)
 START_TEST(who_is_told_to_stop_stops_and_knows_what_that_means)
 {
     bool late = strcmp(stops[_i].end, "lost") == 0;
-    struct mr_smtp_stop told = {late ? after_a_message : at_once, &scene, 100, 0};
+    struct mr_smtp_stop told = {late ? after_a_message : at_once, &scene, 100};
 
     start(&stops[_i].script, "\"tls\": \"off\"");
     send_to(1, &told);
     ck_assert_str_eq(end_name(), stops[_i].end);
     ck_assert_str_eq(fates(), stops[_i].fates);
-    stop();
-}
-END_TEST
-
-START_TEST(a_job_without_time_stops_by_itself_and_blames_no_relay)
-{
-    start(&stops[_i].script, "\"tls\": \"off\"");
-    for (int n = 0; n < 3; n++) {
-        struct mr_smtp_stop told = {.until_ms = mr_wait_now_ms() + 200};
-
-        send_to(1, &told);
-        ck_assert_int_eq(turn, MR_RELAY_SENT);
-        ck_assert_str_eq(end_name(), stops[_i].end);
-    }
     stop();
 }
 END_TEST
@@ -469,7 +455,6 @@ int main(void)
         {a_relay_that_fails_again_is_passed_over_until_one_mail_finds_it_well, 0                 },
         {a_refused_mail_is_no_failure_of_the_relay,                            0                 },
         {who_is_told_to_stop_stops_and_knows_what_that_means,                  MR_COUNT(stops)   },
-        {a_job_without_time_stops_by_itself_and_blames_no_relay,               MR_COUNT(stops)   },
         {addresses_are_masked,                                                 MR_COUNT(masks)   },
         {a_servers_words_show_no_address,                                      0                 },
     };

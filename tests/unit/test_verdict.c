@@ -79,6 +79,7 @@ static const struct row rows[] = {
     {{.tries = 1},                             1, 0, 0, MR_OUTCOME_RELEASE,    250,    LATER(250, 1, 0, 0)},
     /* for good */
     {{0},                                      0, 0, 0, MR_OUTCOME_FAIL,       POLICY, DEAD(FAILED, 1, 0, 0)},
+    {{0},                                      0, 0, 0, MR_OUTCOME_HOLD,       POLICY, DEAD(FAILED, 1, 0, 0)},
     {{0},                                      0, 0, 0, MR_OUTCOME_REFUSED,    POLICY, DEAD(REFUSED, 0, 0, 0)},
     /* deadline */
     {{0},                                      0, 0, 0, MR_OUTCOME_TIMED_OUT,  POLICY, DELAY(1000, 1, 0, 0)},

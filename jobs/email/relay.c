@@ -9,7 +9,10 @@
 #include <string.h>
 #include <uv.h>
 
-enum { LOOK_UP_MS = 100 }; /* who waits looks so often whether it should stop */
+enum {
+    LOOK_UP_MS = 100, /* who waits looks so often whether it should stop */
+    PROBED_MS = 500   /* who meets a relay that another one tries comes back so soon */
+};
 
 struct mr_relay {
     const char *name;
@@ -164,7 +167,7 @@ static enum mr_relay_turn await_turn(struct turn *turn, uint64_t *out_after_ms)
             return MR_RELAY_PASSED;
         }
         if (gate == MR_CIRCUIT_WAIT) { /* the one that asks tells soon */
-            *out_after_ms = relay->rules->connect_timeout_ms;
+            *out_after_ms = PROBED_MS;
             return MR_RELAY_PASSED;
         }
         if (relay->n_active < relay->connections)

@@ -425,15 +425,17 @@ END_TEST
 static const struct {
     const char *server, *email, *reason;
 } encryptions[] = {
-    {"--require-tls", "tls: starttls, ca_file: good", NULL                       },
-    {"--tls",         "tls: tls, ca_file: good",      NULL                       },
-    {"--require-tls", "tls: starttls, ca_file: evil", "no trusted TLS"           },
-    {"--tls",         "tls: tls, ca_file: evil",      "no trusted TLS"           },
-    {"--require-tls", "tls: starttls",                "no trusted TLS"           },
-    {NULL,            "tls: starttls, ca_file: good", "no trusted TLS"           },
-    {NULL,            "ca_file: good",                "no trusted TLS"           },
-    {NULL,            "tls: tls, ca_file: good",      ""                         },
-    {"--require-tls", "tls: off",                     "530 Must issue a STARTTLS"},
+    {"--require-tls", "tls: starttls, ca_file: good",      NULL                       },
+    {"--tls",         "tls: tls, ca_file: good",           NULL                       },
+    {"--require-tls", "tls: starttls, ca_file: evil",      "no trusted TLS"           },
+    {"--tls",         "tls: tls, ca_file: evil",           "no trusted TLS"           },
+    {"--require-tls", "tls: starttls",                     "no trusted TLS"           },
+    {NULL,            "tls: starttls, ca_file: good",      "no trusted TLS"           },
+    {NULL,            "ca_file: good",                     "no trusted TLS"           },
+    {NULL,            "tls: tls, ca_file: good",           ""                         },
+    {"--require-tls", "tls: off",                          "530 Must issue a STARTTLS"},
+    {"--require-tls", "tls: opportunistic, ca_file: good", NULL                       },
+    {"--require-tls", "tls: opportunistic, ca_file: evil", "no trusted TLS"           },
 };
 
 /* "good" and "evil" stand for the files of certificates in the mill's folder. */

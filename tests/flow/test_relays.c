@@ -24,13 +24,11 @@ static void add_options(struct mr_buf *out, const char *options)
     mr_buf_text(out, options);
 }
 
-/* A mill and a sink; in options of email the sink's port is called SINK. */
-static void start(const char *options)
+/* A mill with these options of email, in which the sink's port is called SINK. */
+static void dispatch(const char *options)
 {
     struct mr_buf email = {0};
 
-    mr_mill_start(&mill, yaml, NULL);
-    mr_sink_start(&sink, mill.redis.dir, NULL);
     add_options(&email, options);
     snprintf(
         yaml, sizeof(yaml),
@@ -39,6 +37,13 @@ static void start(const char *options)
         email.at);
     mr_buf_fini(&email);
     mr_mill_dispatch(&mill, 0, 1);
+}
+
+static void start(const char *options)
+{
+    mr_mill_start(&mill, yaml, NULL);
+    mr_sink_start(&sink, mill.redis.dir, NULL);
+    dispatch(options);
 }
 
 static void stop(void)
@@ -305,6 +310,34 @@ START_TEST(what_is_to_be_held_is_held_by_a_leaving_worker_as_well)
 }
 END_TEST
 
+/* ---- logging in ---- */
+
+static const char *const logins[] = {"auto", "plain", "login", "xoauth2"};
+
+START_TEST(a_token_that_was_renewed_opens_the_door)
+{
+    static const char *const wants[] = {"--user", "shop", "--password", "t-2", NULL};
+    char options[300];
+
+    mr_mill_start(&mill, yaml, NULL);
+    mr_sink_start(&sink, mill.redis.dir, wants);
+    mr_scratch_put(mill.redis.dir, "token", "t-1\n");
+    snprintf(options, sizeof(options),
+             ONE_SERVER ", circuit: { failures: 0 }, username: shop, auth: %s, token_file: "
+                        "\"%s/token\"",
+             logins[_i], mill.redis.dir);
+    dispatch(options);
+    static const char payload[] =
+        "{\"uuid\":\"m-1\",\"job\":\"email.send\",\"maxTries\":500,\"data\":{\"to\":"
+        "\"ann@example.org\",\"subject\":\"s\",\"text\":\"t\"}}";
+    mr_mill_push_raw(&mill, "main", payload, strlen(payload));
+    mr_wait_for(mr_proc_said(&mill.dispatchers[0], "does not let us in"), 10000);
+    mr_scratch_put(mill.redis.dir, "token", "t-2\n");
+    await_mails(1);
+    stop();
+}
+END_TEST
+
 /* ---- connections ---- */
 
 static const unsigned most[] = {1, 3};
@@ -353,6 +386,7 @@ int main(void)
         {a_relay_that_is_away_is_passed_over_and_said_to_be,               0                           },
         {a_mail_waits_for_relays_that_are_away_and_spends_no_attempt,      0                           },
         {what_is_to_be_held_is_held_by_a_leaving_worker_as_well,           0                           },
+        {a_token_that_was_renewed_opens_the_door,                          MR_COUNT(logins)            },
         {no_more_connections_are_open_than_configured,                     MR_COUNT(most)              },
     };
 

@@ -47,8 +47,9 @@ def file(part):
 class Keeper:
     """What aiosmtpd asks at each step, and the file of what was accepted."""
 
-    def __init__(self, out):
+    def __init__(self, out, login):
         self.out = open(out, "a", encoding="utf-8", buffering=1)
+        self.login = login  # user and password, or None
         self.times = {}
 
     def misbehaves(self, how, address):
@@ -58,6 +59,12 @@ class Keeper:
             return asked is not None
         self.times[how, address] = self.times.get((how, address), 0) + 1
         return self.times[how, address] <= int(asked.group(1))
+
+    async def auth_XOAUTH2(self, server, _args):
+        """aiosmtpd knows PLAIN and LOGIN by itself; the token is the password."""
+        said = await server.challenge_auth("")
+        good = self.login and said == b"user=%s\x01auth=Bearer %s\x01\x01" % self.login
+        return AuthResult(success=bool(good), handled=False, auth_data=said)
 
     async def handle_RCPT(self, _server, _session, envelope, address, _options):
         if address.startswith("reject"):
@@ -141,7 +148,7 @@ def bound_socket(options):
 
 async def serve(options):
     loop = asyncio.get_running_loop()
-    keeper = Keeper(options.out)
+    keeper = Keeper(options.out, (options.user.encode(), options.password.encode()) if options.user else None)
     context = tls_context(options)
     settings = {"enable_SMTPUTF8": True, "decode_data": False, "data_size_limit": 64 * 1024 * 1024}
     if options.user:

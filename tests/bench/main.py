@@ -13,6 +13,7 @@ import backlog
 import drains
 import figures
 import flows
+import invoices
 import mails
 import noise
 import stage
@@ -32,6 +33,7 @@ CASES = {
     "scale": waits.scale,
     "backlog": backlog.backlog,
     "mails": mails.mails,
+    "invoices": invoices.invoices,
 }
 
 

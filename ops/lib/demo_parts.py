@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,12 @@ def wait_for(what, ask, seconds):
     raise RuntimeError(f"{what}: not within {seconds} s")
 
 
+def free_port():
+    """One that nobody listens on at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
 def redis_server_command(arguments):
     """Debian's redis-tools carries the server as redis-check-rdb: one program that looks at its own name."""
     found = shutil.which("redis-server")
@@ -43,15 +50,17 @@ class Stage:
         self.redis_socket = os.path.join(self.dir, "redis.sock")
         self.control_socket = os.path.join(self.dir, "run", "control.sock")
         self.database_socket = os.path.join(self.dir, "mariadb.sock")
+        self.replica_socket = os.path.join(self.dir, "replica.sock")
         self.mails = os.path.join(self.dir, "mails.jsonl")
         self.requests = os.path.join(self.dir, "requests.jsonl")
         self.files = os.path.join(self.dir, "files")
         self.reports = os.path.join(self.dir, "reports")
+        self.templates = os.path.join(self.dir, "templates")
         self.ledger = os.path.join(self.dir, "ledger")
         self.config = os.path.join(self.dir, "millrace.yaml")
         self.log = os.path.join(self.dir, "millrace.log")
         self.running = []
-        self.smtp_port = self.web_port = 0
+        self.smtp_ports, self.web_port = [], 0
 
     def start(self, name, command, **options):
         options.setdefault("stdin", subprocess.DEVNULL)
@@ -67,10 +76,10 @@ class Stage:
              "--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction"]))
         wait_for("redis", lambda: self.redis(["PING"])[0] == "PONG", 10)
 
-    def start_peer(self, name, out, *more):
+    def start_peer(self, name, program, out, *more):
         """A server of tests/peers; the port that it found."""
         open(out, "a").close()
-        process = self.start(name, {"args": ["/usr/bin/python3", os.path.join(ROOT, f"tests/peers/{name}.py"),
+        process = self.start(name, {"args": ["/usr/bin/python3", os.path.join(ROOT, f"tests/peers/{program}.py"),
                                              "--forever", "--out", out, *more]},
                              stdout=subprocess.PIPE,
                              stderr=open(os.path.join(self.dir, name + ".log"), "ab"))
@@ -80,30 +89,58 @@ class Stage:
         return json.loads(line)["port"]
 
     def start_smtp(self):
-        self.smtp_port = self.start_peer("smtp", self.mails)
+        """Two of them: the second is there for when the first is not."""
+        self.smtp_ports = [self.start_peer(name, "smtp", self.mails) for name in ("smtp1", "smtp2")]
 
     def start_web(self):
-        self.web_port = self.start_peer("web", self.requests, "--account", ACCOUNT, "--token", TOKEN, "--bearer", KEY)
+        self.web_port = self.start_peer("web", "web", self.requests, "--account", ACCOUNT, "--token", TOKEN, "--bearer", KEY)
 
-    def start_database(self):
-        """A MariaDB of our own, without a port; its folder is made by the server's own tool."""
-        data = os.path.join(self.dir, "mariadb")
+    def kill(self, name):
+        """-9, and for good."""
+        for running in [running for running in self.running if running[0] == name]:
+            running[1].kill()
+            running[1].wait()
+            self.running.remove(running)
+
+    def start_mariadb(self, name, path, *more):
+        """One of our own, without a port but as its own options say; its folder is made by the server's own tool."""
+        data = os.path.join(self.dir, name)
+        temporary = os.path.join(self.dir, name + "-tmp")
+        os.mkdir(temporary)
         # A server that starts sweeps its folder for temporary files: it must be nobody else's.
-        common = ["--no-defaults", f"--datadir={data}", f"--tmpdir={self.dir}", *(["--user=root"] if os.geteuid() == 0 else []),
+        common = ["--no-defaults", f"--datadir={data}", f"--tmpdir={temporary}", *(["--user=root"] if os.geteuid() == 0 else []),
                   "--innodb-log-file-size=16M", "--innodb-buffer-pool-size=64M"]
         done = subprocess.run(["mariadb-install-db", *common, "--auth-root-authentication-method=normal", "--force",
                                "--skip-test-db"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"mariadb-install-db: {done.stdout.strip()[-600:]}")
         server = shutil.which("mariadbd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
-        self.start("mariadb", {"args": [server, *common, f"--socket={self.database_socket}", "--skip-networking",
-                                        "--max-connections=500", "--character-set-server=utf8mb4"]})
-        wait_for("mariadb", lambda: self.sql("SELECT 1", database="", check=False), 30)
+        self.start(name, {"args": [server, *common, f"--socket={path}", "--max-connections=500",
+                                   "--character-set-server=utf8mb4", *more]})
+        wait_for(name, lambda: self.sql("SELECT 1", database="", check=False, path=path), 30)
+
+    def start_database(self):
+        """A server that is written to, and one that follows it: over a loopback port, for replication knows no unix sockets."""
+        port = free_port()
+        self.start_mariadb("mariadb", self.database_socket, "--bind-address=127.0.0.1", f"--port={port}", "--server-id=1",
+                           "--log-bin=log", "--binlog-format=ROW")
+        self.start_mariadb("replica", self.replica_socket, "--skip-networking", "--server-id=2", "--read-only=ON")
+        self.sql("CREATE USER follower@127.0.0.1 IDENTIFIED BY 'demo'; GRANT REPLICATION SLAVE ON *.* TO follower@127.0.0.1",
+                 database="")
+        self.sql("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_USER='follower', MASTER_PASSWORD='demo', "
+                 f"MASTER_PORT={port}, MASTER_USE_GTID=slave_pos; START SLAVE", database="", path=self.replica_socket)
         self.sql(f"CREATE DATABASE {DATABASE}", database="")
 
-    def sql(self, statements, database=DATABASE, check=True):
+    def await_replica(self):
+        """Until it has all that the first server has."""
+        at = self.sql("SELECT @@gtid_binlog_pos", database="")[0][0]
+        done = self.sql(f"SELECT MASTER_GTID_WAIT('{at}', 30)", database="", path=self.replica_socket)[0][0]
+        if done != "0":
+            raise RuntimeError("the replica does not follow; see replica.log")
+
+    def sql(self, statements, database=DATABASE, check=True, path=None):
         """The rows of the answer, each a list of texts; NULL is None. Without check, None when the server does not answer."""
-        done = subprocess.run(["mariadb", "--no-defaults", f"--socket={self.database_socket}", "--user=root", "--batch",
+        done = subprocess.run(["mariadb", "--no-defaults", f"--socket={path or self.database_socket}", "--user=root", "--batch",
                                "--skip-column-names", *([database] if database else [])], input=statements,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode != 0:
@@ -179,7 +216,7 @@ class Stage:
 
 def fail(stage, error):
     print(f"\nops/demo: {error}", file=sys.stderr)
-    for name in ("millrace.log", "redis.log", "mariadb.log", "smtp.log", "web.log"):
+    for name in ("millrace.log", "redis.log", "mariadb.log", "replica.log", "smtp2.log", "web.log"):
         path = os.path.join(stage.dir, name)
         if os.path.exists(path):
             with open(path, encoding="utf-8", errors="replace") as file:

@@ -1,5 +1,6 @@
 """The demo's jobs: of every kind and every temper, over all three tiers, each with what should become of it."""
 
+import base64
 import json
 import random
 import time
@@ -8,7 +9,9 @@ import uuid as uuids
 QUEUES = ("critical", "high", "default", "low", "reports")
 CURRENCIES = ("EUR", "JPY", "KWD")
 # What is to be seen once and no more, however often a worker dies on it; the rest at least once.
-EXACTLY_ONCE = ("invoice", "charge", "sms")
+EXACTLY_ONCE = ("invoice", "charge", "sms", "renewal")
+LOGO = "brand/logo.png"  # a file that the shop has put into the storage
+RENEWAL = "renewals-of-today"  # the uuid of the job that renews what is due
 
 
 class Job:
@@ -17,7 +20,7 @@ class Job:
     def __init__(self, row, queue, job, data, want, delay_s=0, raw=None):
         self.uuid = str(uuids.uuid4())
         self.row, self.queue, self.job, self.data = row, queue, job, data
-        self.want = want  # "mail", "ledger", "sms", "invoice", "charge", "report", "call", or a class of dead letters
+        self.want = want  # "mail", "ledger", "sms", "invoice", "charge", "renewal", "report", "call", or a class of dead letters
         self.delay_s = delay_s
         self.raw = raw
 
@@ -33,12 +36,30 @@ def mail(local, number):
             "text": f"Dear guest {number},\nyour booking is confirmed.\n"}
 
 
+def ticket(number):
+    """The bytes of a file that goes along with a mail."""
+    return f"%PDF-1.7 ticket {number}\n".encode() * 40
+
+
+def mail_with_files(number):
+    return {**mail("traveller", number), "html": "<p>Your booking is confirmed.</p><img src='cid:logo'>", "priority": "high",
+            "list_unsubscribe": {"url": f"https://shop.example/u/{number}", "one_click": True},
+            "attachments": [{"name": f"Fahrkarte für {number}.pdf", "base64": base64.b64encode(ticket(number)).decode()},
+                            {"cid": "logo", "type": "image/png", "storage": LOGO}]}
+
+
 def mails():
     for n in range(200):
         yield Job("email.send", QUEUES[n % 5], "email.send", mail("guest", n), "mail")
     for n in range(20):
         yield Job("email.send, deferred once", QUEUES[n % 5], "email.send", mail("defer1-guest", n), "mail")
         yield Job("email.send, delayed 2 s", QUEUES[n % 5], "email.send", mail("later", n), "mail", delay_s=2)
+    for n in range(20):
+        yield Job("email.send, with a file and a picture", QUEUES[n % 5], "email.send", mail_with_files(n), "mail")
+    for n in range(6):
+        one, two, three = (f"{local}party{n}@example.org" for local in ("", "defer1-", "reject-"))
+        yield Job("email.send, one deferred, one unknown", QUEUES[n % 5], "email.send",
+                  {**mail("party", n), "to": [one, two, three]}, "mail")
     for n in range(10):
         yield Job("email.send, no such user", "default", "email.send", mail("reject", n), "failed")
         yield Job("email.send, header forged", "high", "email.send",
@@ -94,6 +115,13 @@ def charges(issued):
                   {"invoice": invoice, "currency": currency, "amount_minor": int(total), "source": source}, want)
 
 
+def renewals():
+    """One job, which finds the subscriptions and pushes a job for each; those push charges, and mails where one is refused."""
+    job = Job("billing.renew, all that are due", "default", "billing.renew", {"due": True}, "renewal")
+    job.uuid = RENEWAL
+    yield job
+
+
 def reports():
     span = {"from": "2026-02-01", "to": "2026-03-31"}
     for _ in range(6):
@@ -134,6 +162,6 @@ def poison():
 
 def plan(port):
     """All but the charges, which want issued invoices. port is where the web server listens."""
-    jobs = [*mails(), *messages(), *invoices(), *reports(), *calls(port), *programs(), *poison()]
+    jobs = [*mails(), *messages(), *invoices(), *renewals(), *reports(), *calls(port), *programs(), *poison()]
     random.shuffle(jobs)
     return jobs

@@ -390,6 +390,8 @@ static const struct mr_option config_rows[] = {
     {"storage.s3.spool", TEXT, TREE, "/var/tmp", NULL, WORKERS,
      "directory on this machine where a part waits until it is sent: part_size for each file that is being written"},
     {"reports.dir", TEXT, TREE, NULL, NULL, WORKERS, "directory of the reports' definitions"},
+    {"reports.tmpdir", TEXT, TREE, "/tmp", NULL, WORKERS,
+     "directory for the pieces of XLSX files until they are whole"},
     {"reports.max_rows", COUNT, TREE, "1000000", "1..1000000000", WORKERS,
      "a report with more rows fails, unless its definition says otherwise"},
     {"reports.max_size", BYTES, TREE, "256MiB", "1KiB..1TiB", WORKERS,

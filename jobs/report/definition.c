@@ -1,44 +1,23 @@
 #include "jobs/report/definition.h"
 
+#include "jobs/report/definition_own.h"
 #include "proto/base/mem.h"
-#include "proto/options.h"
-#include "proto/yaml.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { NAME_MAX_BYTES = 64 };
 
+static const char *const format_words[] = {
+    [MR_FORMAT_CSV] = "csv",
+    [MR_FORMAT_JSONL] = "jsonl",
+    [MR_FORMAT_XLSX] = "xlsx",
+    [MR_FORMAT_PDF] = "pdf",
+};
+
 /* ---- the tables ---- */
 
-#define PARAM(member) MR_OPTION_AT(struct mr_param, member)
-#define COLUMN(member) MR_OPTION_AT(struct mr_report_column, member)
-#define REPORT(member) MR_OPTION_AT(struct mr_report, member)
-
-/* clang-format off */
-static const struct mr_option param_rows[] = {
-    {"type", &mr_option_choice, PARAM(type), "text", MR_REPORT_PARAM_TYPES, 0,
-     "what a job may give"},
-    {"required", &mr_option_bool, PARAM(required), "true", NULL, 0,
-     "false: a job may leave it out, and the statement gets NULL"},
-    {"default", &mr_option_text, PARAM(fallback), NULL, NULL, 0,
-     "its value where a job leaves it out"},
-    {"min", &mr_option_text, PARAM(min), NULL, NULL, 0, "of an integer, a date or a datetime"},
-    {"max", &mr_option_text, PARAM(max), NULL, NULL, 0, "likewise"},
-    {"choices", &mr_option_texts, MR_OPTION_LIST_AT(struct mr_param, choices, n_choices), NULL, NULL, 0,
-     "all that a text may be"},
-};
-static const struct mr_option_table param_table = {param_rows, MR_COUNT(param_rows)};
-
-static const struct mr_option column_rows[] = {
-    {"title", &mr_option_text, COLUMN(title), NULL, NULL, 0, "stands in the file's first row"},
-    {"type", &mr_option_choice, COLUMN(type), "text", MR_REPORT_COLUMN_TYPES, 0,
-     "what its values are"},
-};
-static const struct mr_option_table column_table = {column_rows, MR_COUNT(column_rows)};
-/* clang-format on */
-
-static bool is_param_name(struct mr_bytes name)
+bool mr_definition_is_name(struct mr_bytes name)
 {
     if (name.len == 0 || name.len > NAME_MAX_BYTES || (*name.at >= '0' && *name.at <= '9'))
         return false;
@@ -57,29 +36,40 @@ static bool is_column_name(struct mr_bytes name)
     return name.len > 0;
 }
 
-static const struct mr_option_type params = {
-    .name = "map of parameters",
-    .read = mr_options_read_entries,
-    .entries = &param_table,
-    .is_name = is_param_name,
-    .name_rule = "parameters are called by 1 to 64 of A-Z a-z 0-9 _, no digit in front",
-};
 static const struct mr_option_type columns = {
     .name = "map of columns",
     .read = mr_options_read_entries,
-    .entries = &column_table,
+    .entries = &mr_column_table,
     .is_name = is_column_name,
     .name_rule = "a column is called as in the result",
 };
+
+#define REPORT(member) MR_OPTION_AT(struct mr_report, member)
 
 /* clang-format off */
 static const struct mr_option report_rows[] = {
     {"title", &mr_option_text, REPORT(title), NULL, NULL, 0, "what the report is, for people"},
     {"sql", &mr_option_text, MR_OPTION_TREE, NULL, NULL, 0,
      "one SELECT; :name is the value of that parameter"},
-    {"params", &params, MR_OPTION_TREE, NULL, NULL, 0, "parameters by name"},
+    {"count", &mr_option_text, MR_OPTION_TREE, NULL, NULL, 0,
+     "a SELECT whose first value is the number of rows, for the progress in percent"},
+    {"params", &mr_definition_params, MR_OPTION_TREE, NULL, NULL, 0, "parameters by name"},
     {"columns", &columns, MR_OPTION_TREE, NULL, NULL, 0,
      "columns of the file in their order, by their names in the result"},
+    {"format", &mr_option_texts, MR_OPTION_TREE, "csv", NULL, 0,
+     "csv, jsonl, xlsx, pdf: the forms that a job may choose; the first is meant where it says nothing"},
+    {"compress", &mr_option_choice, REPORT(compress), "none", MR_COMPRESS_WORDS, 0,
+     "how the file is compressed, unless a job says otherwise"},
+    {"csv.bom", &mr_option_bool, REPORT(bom), "false", NULL, 0,
+     "true: with the mark by which spreadsheets know UTF-8"},
+    {"csv.separator", &mr_option_choice, REPORT(separator), "comma", MR_REPORT_SEPARATORS, 0,
+     "what stands between fields"},
+    {"groups", &mr_option_texts, MR_OPTION_LIST_AT(struct mr_report, groups, n_groups), NULL, NULL, 0,
+     "the leading columns by which the rows are grouped, a total row behind each group"},
+    {"total", &mr_option_bool, REPORT(total), "true", NULL, 0,
+     "false: no total row at the end, where columns have totals"},
+    {"total_label", &mr_option_text, REPORT(total_label), "Total", NULL, 0, "what total rows are called"},
+    {"charts", &mr_definition_charts, MR_OPTION_TREE, NULL, NULL, 0, "charts of a PDF or XLSX file, by name"},
     {"max_rows", &mr_option_count, REPORT(max_rows), NULL, "1..1000000000", 0,
      "with more, it fails (default: reports.max_rows)"},
     {"max_size", &mr_option_bytes, REPORT(max_bytes), NULL, "1KiB..1TiB", 0,
@@ -90,18 +80,10 @@ static const struct mr_option report_rows[] = {
 /* clang-format on */
 static const struct mr_option_table report_table = {report_rows, MR_COUNT(report_rows)};
 
-/* ---- reading ---- */
+/* ---- what the parts share ---- */
 
-/* One definition on its way from the document into report. */
-struct reading {
-    const struct mr_yaml *root;
-    struct mr_config_errors *errors;
-    struct mr_report *report;
-};
-
-/* Where root.params.from.default and the like stand; the nearest that is there. */
-static struct mr_place place_of(const struct reading *r, const char *group, const char *name,
-                                const char *member)
+struct mr_place mr_reading_place(const struct mr_reading *r, const char *group,
+                                 const char *name, const char *member)
 {
     const struct mr_yaml *at = mr_yaml_get(r->root, group);
     const struct mr_yaml *entry = mr_yaml_get(at, name);
@@ -112,30 +94,49 @@ static struct mr_place place_of(const struct reading *r, const char *group, cons
     return entry ? entry->key_at : at ? at->at : r->root->at;
 }
 
-static void read_params(struct reading *r, json_t *entries)
+bool mr_reading_column(struct mr_reading *r, struct mr_place at, const char *member,
+                       const char *name, unsigned *out)
 {
-    struct mr_report *report = r->report;
-    const char *name;
-    json_t *entry;
+    const struct mr_report *report = r->report;
+    const char **names = mr_zalloc_array(report->n_columns + 1, sizeof(*names));
+    bool found = false;
 
-    report->params = mr_zalloc_array(json_object_size(entries) + 1, sizeof(*report->params));
-    json_object_foreach(entries, name, entry)
-    {
-        struct mr_param *param = &report->params[report->n_params++];
-
-        param->name = mr_strdup(name);
-        mr_options_fill(&param_table, entry, param);
+    for (unsigned i = 0; i < report->n_columns; i++) {
+        names[i] = report->columns[i].name;
+        if (!found && strcmp(names[i], name) == 0) {
+            *out = i;
+            found = true;
+        }
     }
+    const char *meant = found ? NULL : mr_str_nearest(name, names, report->n_columns);
+    if (!found)
+        mr_config_errors_add(r->errors, at, "%s: there is no column \"%s\"%s%s%s", member, name,
+                             meant ? ": did you mean \"" : "", meant ? meant : "",
+                             meant ? "\"?" : "");
+    free(names);
+    return found;
 }
 
-static void read_columns(struct reading *r, json_t *entries)
+/* ---- columns and their groups ---- */
+
+static void check_column(struct mr_reading *r, const struct mr_report_column *column)
+{
+    const char *member, *what;
+
+    if (mr_column_is_wrong(column, &member, &what))
+        mr_config_errors_add(r->errors, mr_reading_place(r, "columns", column->name, member),
+                             "columns.%s.%s %s", column->name, member, what);
+    r->report->has_totals = r->report->has_totals || column->total != MR_TOTAL_NONE;
+}
+
+static void read_columns(struct mr_reading *r, json_t *entries)
 {
     struct mr_report *report = r->report;
     const char *name;
     json_t *entry;
 
     if (json_object_size(entries) == 0)
-        mr_config_errors_add(r->errors, place_of(r, "columns", "", ""),
+        mr_config_errors_add(r->errors, mr_reading_place(r, "columns", "", ""),
                              "columns must say which columns the file has");
     report->columns = mr_zalloc_array(json_object_size(entries) + 1, sizeof(*report->columns));
     json_object_foreach(entries, name, entry)
@@ -143,135 +144,95 @@ static void read_columns(struct reading *r, json_t *entries)
         struct mr_report_column *column = &report->columns[report->n_columns++];
 
         column->name = mr_strdup(name);
-        mr_options_fill(&column_table, entry, column);
+        mr_options_fill(&mr_column_table, entry, column);
+        check_column(r, column);
     }
 }
 
-/* ---- parameters, each by itself ---- */
-
-static bool has_order(enum mr_report_type type)
+/* A group is what stands together: its columns lead, in their order. */
+static void check_groups(struct mr_reading *r)
 {
-    return type == MR_REPORT_INTEGER || type == MR_REPORT_DATE || type == MR_REPORT_DATETIME;
+    const struct mr_report *report = r->report;
+    struct mr_place at = mr_reading_place(r, "groups", "", "");
+    unsigned column;
+
+    if (report->n_groups > MR_REPORT_GROUPS_MAX)
+        mr_config_errors_add(r->errors, at, "groups must be at most %d", MR_REPORT_GROUPS_MAX);
+    for (unsigned i = 0; i < report->n_groups; i++)
+        if (mr_reading_column(r, at, "groups", report->groups[i], &column) && column != i)
+            mr_config_errors_add(r->errors, at,
+                                 "groups must be the first columns, in their order: column %u "
+                                 "is not \"%s\"",
+                                 i + 1, report->groups[i]);
+        else if (column == i && report->columns[i].total != MR_TOTAL_NONE)
+            mr_config_errors_add(
+                r->errors, mr_reading_place(r, "columns", report->groups[i], "total"),
+                "columns.%s.total cannot be where rows are grouped by it", report->groups[i]);
+    if (report->n_groups && !report->has_totals)
+        mr_config_errors_add(r->errors, at,
+                             "groups need a column with a total: nothing would stand in "
+                             "their rows");
 }
 
-static void complain_of_param(struct reading *r, const struct mr_param *param,
-                              const char *member, const char *what)
+/* ---- forms ---- */
+
+bool mr_report_format_read(const char *text, enum mr_report_format *out)
 {
-    mr_config_errors_add(r->errors, place_of(r, "params", param->name, member),
-                         "params.%s.%s %s", param->name, member, what);
-}
-
-/*
- * Whether text, which stands there as member, can be a value of param. It is replaced by the value's own spelling, or, after a
- * complaint, by nothing.
- */
-static void check_text(struct reading *r, const struct mr_param *param, const char *member,
-                       char **text)
-{
-    struct mr_param_value value = {0};
-    struct mr_err why;
-
-    if (!*text)
-        return;
-    if (mr_param_read_text(param, *text, &value, &why) != MR_OK)
-        complain_of_param(r, param, member, why.text);
-    free(*text);
-    *text = value.text.at;
-}
-
-static void check_param(struct reading *r, struct mr_param *param)
-{
-    struct mr_param bound = {.name = param->name, .type = param->type};
-    const struct mr_yaml *entry = mr_yaml_get(mr_yaml_get(r->root, "params"), param->name);
-
-    if ((param->min || param->max) && !has_order(param->type)) {
-        complain_of_param(r, param, param->min ? "min" : "max",
-                          "is for an integer, a date or a datetime");
-        return;
-    }
-    check_text(r, &bound, "max", &param->max);
-    bound.max = param->max;
-    check_text(r, &bound, "min", &param->min);
-    check_text(r, param, "default", &param->fallback);
-    if (param->n_choices && param->type != MR_REPORT_TEXT)
-        complain_of_param(r, param, "choices", "are for a text");
-    if (param->fallback && param->required && mr_yaml_get(entry, "required"))
-        complain_of_param(r, param, "required", "cannot be where there is a default");
-}
-
-/* ---- the statement and its parameters ---- */
-
-static bool find_param(const struct mr_report *report, const char *name, unsigned *out)
-{
-    for (unsigned i = 0; i < report->n_params; i++)
-        if (strcmp(report->params[i].name, name) == 0)
-            return *out = i, true;
+    for (unsigned i = 0; i < MR_COUNT(format_words); i++)
+        if (strcmp(format_words[i], text) == 0)
+            return *out = (enum mr_report_format)i, true;
     return false;
 }
 
-static void complain_of_unknown(struct reading *r, const struct mr_statement_place *place)
+const char *mr_report_format_word(enum mr_report_format format)
 {
-    const struct mr_report *report = r->report;
-    const char **names = mr_zalloc_array(report->n_params + 1, sizeof(*names));
-
-    for (unsigned i = 0; i < report->n_params; i++)
-        names[i] = report->params[i].name;
-    const char *meant = mr_str_nearest(place->name, names, report->n_params);
-    mr_config_errors_add(r->errors, place_of(r, "sql", "", ""),
-                         "sql, line %u: :%s is not declared in params%s%s%s", place->line,
-                         place->name, meant ? ": did you mean :" : "", meant ? meant : "",
-                         meant ? "?" : "");
-    free(names);
+    return format_words[format];
 }
 
-static void bind_places(struct reading *r)
+bool mr_report_allows(const struct mr_report *report, enum mr_report_format format)
+{
+    for (unsigned i = 0; i < report->n_formats; i++)
+        if (report->formats[i] == format)
+            return true;
+    return false;
+}
+
+static void read_formats(struct mr_reading *r, const json_t *words)
 {
     struct mr_report *report = r->report;
-    const struct mr_statement *statement = &report->statement;
-    bool *used = mr_zalloc_array(report->n_params + 1, sizeof(*used));
+    struct mr_place at = mr_reading_place(r, "format", "", "");
+    enum mr_report_format format;
+    size_t i;
+    json_t *word;
 
-    report->bound = mr_zalloc_array(statement->n_places + 1, sizeof(*report->bound));
-    for (unsigned i = 0; i < statement->n_places; i++) {
-        if (find_param(report, statement->places[i].name, &report->bound[i]))
-            used[report->bound[i]] = true;
-        else
-            complain_of_unknown(r, &statement->places[i]);
+    json_array_foreach(words, i, word)
+    {
+        const char *text = json_string_value(word);
+
+        if (!mr_report_format_read(text, &format))
+            mr_config_errors_add(r->errors, at,
+                                 "format must be of csv, jsonl, xlsx, pdf, got \"%s\"", text);
+        else if (!mr_report_allows(report, format))
+            report->formats[report->n_formats++] = format;
     }
-    for (unsigned i = 0; i < report->n_params; i++) {
-        const char *name = report->params[i].name;
-
-        if (!used[i])
-            mr_config_errors_add(r->errors, place_of(r, "params", name, ""),
-                                 "params.%s is declared, and sql has no :%s", name, name);
-    }
-    free(used);
-}
-
-static void read_sql(struct reading *r, const char *sql)
-{
-    struct mr_place at = place_of(r, "sql", "", "");
-    struct mr_err why;
-
-    if (!sql)
-        mr_config_errors_add(r->errors, at, "sql must say what the report selects");
-    else if (mr_statement_parse(sql, &r->report->statement, &why) != MR_OK)
-        mr_config_errors_add(r->errors, at, "sql, %s", why.text);
-    else
-        bind_places(r);
+    if (json_array_size(words) == 0)
+        mr_config_errors_add(r->errors, at, "format must say which forms there are");
 }
 
 /* ---- the whole ---- */
 
-static void read_report(struct reading *r)
+static void read_report(struct mr_reading *r)
 {
     json_t *values = mr_options_read(&report_table, r->root, "", r->errors);
 
     mr_options_fill(&report_table, values, r->report);
-    read_params(r, json_object_get(values, "params"));
+    mr_reading_params(r, json_object_get(values, "params"));
     read_columns(r, json_object_get(values, "columns"));
-    for (unsigned i = 0; i < r->report->n_params; i++)
-        check_param(r, &r->report->params[i]);
-    read_sql(r, json_string_value(json_object_get(values, "sql")));
+    check_groups(r);
+    read_formats(r, json_object_get(values, "format"));
+    mr_reading_charts(r, json_object_get(values, "charts"));
+    mr_reading_sql(r, json_string_value(json_object_get(values, "sql")),
+                   json_string_value(json_object_get(values, "count")));
     json_decref(values);
 }
 
@@ -280,7 +241,7 @@ enum mr_code mr_report_parse(const char *bytes, size_t len, const char *origin,
 {
     struct mr_report report = {.origin = mr_strdup(origin)};
     struct mr_yaml *root = NULL;
-    struct reading r = {.errors = errors, .report = &report};
+    struct mr_reading r = {.errors = errors, .report = &report};
 
     if (mr_yaml_parse(bytes, len, origin, &root, errors) == MR_OK) {
         r.root = root;
@@ -297,19 +258,18 @@ enum mr_code mr_report_parse(const char *bytes, size_t len, const char *origin,
 
 void mr_report_fini(struct mr_report *report)
 {
-    for (unsigned i = 0; i < report->n_params; i++) {
-        free(report->params[i].name);
-        mr_options_empty(&param_table, &report->params[i]);
-    }
     for (unsigned i = 0; i < report->n_columns; i++) {
         free(report->columns[i].name);
-        mr_options_empty(&column_table, &report->columns[i]);
+        mr_options_empty(&mr_column_table, &report->columns[i]);
     }
-    free(report->origin);
-    free(report->params);
     free(report->columns);
-    free(report->bound);
+    free(report->origin);
+    mr_definition_params_fini(report);
+    mr_definition_charts_fini(report);
+    free(report->rows.bound);
+    free(report->count.bound);
+    mr_statement_fini(&report->rows.statement);
+    mr_statement_fini(&report->count.statement);
     mr_options_empty(&report_table, report);
-    mr_statement_fini(&report->statement);
     *report = (struct mr_report){0};
 }

@@ -1,14 +1,13 @@
 /*
- * report.generate: the SELECT of a definition becomes a CSV file, reports/<report>-<uuid>.csv in the storage, and a row of report_runs. The file
+ * report.generate: the SELECT of a definition becomes a file, reports/<report>-<uuid>.csv in the storage, and a row of report_runs. The file
  * is there whole or not at all; a job that comes twice makes the same file again.
  */
-#include "jobs/report/catalog.h"
+#include "jobs/report/make.h"
 #include "jobs/report/runs.h"
-#include "jobs/report/sheet.h"
+#include "jobs/services/pdf.h"
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 #include "proto/base/random.h"
-#include "proto/base/uuid.h"
 #include "worker/handler.h"
 
 #include <inttypes.h>
@@ -16,28 +15,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { UUID_MAX = 64, AWAY_MIN_MS = 2000, AWAY_SPREAD_MS = 3000 };
-
-/* Module state: where reports come from and where they go. */
-struct reports {
-    const char *dir; /* a borrow of the configuration */
-    struct mr_mysql *mysql;
-    struct mr_storage *storage;
-    uint64_t max_rows, max_bytes;
-};
+enum { AWAY_MIN_MS = 2000, AWAY_SPREAD_MS = 3000 };
 
 /* One report on its way, on a thread of its own. */
 struct attempt {
-    struct reports *reports;
+    const struct mr_workshop *shop;
     struct mr_job *job;
-    struct mr_report report;
-    struct mr_param_value *values; /* of the definition's parameters */
-    char uuid[UUID_MAX + 1];
-    char *params, *place; /* what run borrows */
-    struct mr_report_run run;
-    struct mr_sheet sheet;
+    struct mr_request request;
+    struct mr_made made;
+    char format[16];
     uint64_t from_ms;
-    bool begun; /* the database has been asked for the report */
 };
 
 /* ---- the module ---- */
@@ -55,163 +42,94 @@ static enum mr_code open_reports(struct mr_host *host, void **out_state, struct 
     if (!dir)
         return mr_fail(err, MR_EINVAL,
                        "reports.dir is not configured: no folder of definitions");
-    struct reports *reports = mr_zalloc(sizeof(*reports));
-    reports->dir = dir;
-    reports->max_rows = (uint64_t)json_integer_value(json_object_get(config, "max_rows"));
-    reports->max_bytes =
-        (uint64_t)json_integer_value(json_object_get(config, "max_size_bytes"));
-    enum mr_code code = mr_storage_get(host, &reports->storage, err);
+    struct mr_workshop *shop = mr_zalloc(sizeof(*shop));
+    shop->dir = dir;
+    shop->tmpdir = json_string_value(json_object_get(config, "tmpdir"));
+    shop->max_rows = (uint64_t)json_integer_value(json_object_get(config, "max_rows"));
+    shop->max_bytes = (uint64_t)json_integer_value(json_object_get(config, "max_size_bytes"));
+    enum mr_code code = mr_storage_get(host, &shop->storage, err);
     if (code == MR_OK)
-        code = mr_mysql_get(host, &reports->mysql, err);
+        code = mr_mysql_get(host, &shop->mysql, err);
     if (code == MR_OK)
-        *out_state = reports;
+        code = mr_pdf_press_get(host, &shop->press, err);
+    if (code == MR_OK)
+        *out_state = shop;
     else
-        close_reports(reports);
-    return code;
-}
-
-/* ---- what is asked for ---- */
-
-/* The uuid names the file and the row. A job without one gets a name of this attempt's own: the worst is a file more. */
-static enum mr_code name_run(struct attempt *a, struct mr_err *err)
-{
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                  "0123456789_.-";
-    const char *uuid = mr_job_uuid(a->job);
-    size_t len = strlen(uuid);
-
-    if (len > UUID_MAX || strspn(uuid, letters) != len)
-        return mr_fail(err, MR_EINVAL,
-                       "uuid: it names the file, so it must be 1 to 64 of A-Z a-z 0-9 _ . -");
-    if (len > 0)
-        memcpy(a->uuid, uuid, len + 1);
-    else
-        mr_uuid_make(a->uuid);
-    return MR_OK;
-}
-
-/* The names under which all that comes of it will be found. */
-static enum mr_code read_names(struct attempt *a, const json_t *data, struct mr_err *err)
-{
-    const json_t *name = json_object_get(data, "report");
-    const json_t *params = json_object_get(data, "params");
-
-    if (!json_is_string(name) || !mr_catalog_is_name((struct mr_bytes){
-                                     json_string_value(name), json_string_length(name)}))
-        return mr_fail(err, MR_EINVAL,
-                       "data.report must be the name of a report: 1 to 64 of A-Z a-z 0-9 _ -");
-    enum mr_code code = name_run(a, err);
-    if (code != MR_OK)
-        return code;
-    a->params = params ? json_dumps(params, JSON_COMPACT | JSON_ENCODE_ANY) : mr_strdup("{}");
-    a->place = mr_asprintf("reports/%s-%s.csv", json_string_value(name), a->uuid);
-    a->run = (struct mr_report_run){.uuid = a->uuid,
-                                    .report = json_string_value(name),
-                                    .params = a->params,
-                                    .place = a->place};
-    return MR_OK;
-}
-
-/* What is asked for, and with which values. */
-static enum mr_code read_job(struct attempt *a, struct mr_err *err)
-{
-    const json_t *data = mr_job_data(a->job, err);
-
-    if (!data)
-        return MR_EINVAL;
-    enum mr_code code = read_names(a, data, err);
-    if (code == MR_OK)
-        code = mr_catalog_read(a->reports->dir, a->run.report, &a->report, err);
-    if (code == MR_OK)
-        code = mr_params_read(a->report.params, a->report.n_params,
-                              json_object_get(data, "params"), &a->values, err);
-    return code;
-}
-
-/* ---- the file ---- */
-
-/* In a transaction that can only read. */
-static enum mr_code select_rows(void *arg, struct mr_mysql_conn *conn, struct mr_err *err)
-{
-    struct attempt *a = arg;
-    const struct mr_report *report = &a->report;
-    unsigned n = report->statement.n_places;
-    struct mr_sql_value *bound = mr_zalloc_array(n + 1, sizeof(*bound));
-
-    a->begun = true;
-    for (unsigned i = 0; i < n; i++)
-        bound[i] = a->values[report->bound[i]].sql;
-    mr_mysql_limit(conn, report->timeout_ms);
-    enum mr_code code = mr_mysql_query(conn, report->statement.sql, bound, n,
-                                       mr_sheet_on_columns, mr_sheet_on_row, &a->sheet, err);
-    free(bound);
-    return code;
-}
-
-static enum mr_code fill(struct attempt *a, struct mr_storage_file *file, struct mr_err *err)
-{
-    struct mr_err why;
-
-    mr_sheet_init(&a->sheet, &a->report, file, a->reports->max_rows, a->reports->max_bytes);
-    enum mr_code code = mr_mysql_read(a->reports->mysql, a->job, select_rows, a, &why);
-    a->run.rows = a->sheet.n_rows;
-    a->run.bytes = mr_storage_written(file);
-    mr_sheet_fini(&a->sheet);
-    return code == MR_OK ? MR_OK : mr_fail(err, code, "%s: %s", a->report.origin, why.text);
-}
-
-static enum mr_code make_file(struct attempt *a, struct mr_err *err)
-{
-    struct mr_storage_file *file = NULL;
-    enum mr_code code = mr_storage_create(a->reports->storage, a->place, a->job, &file, err);
-
-    if (code != MR_OK)
-        return code;
-    code = fill(a, file, err);
-    if (code == MR_OK)
-        return mr_storage_keep(file, NULL, err);
-    mr_storage_drop(file);
+        close_reports(shop);
     return code;
 }
 
 /* ---- the row of report_runs ---- */
 
 /* That our own statement is refused is no fault of the job: the table is not as this version wants it. */
-static enum mr_code note(struct attempt *a, enum mr_report_state state, struct mr_err *err)
+static enum mr_code note(struct attempt *a, struct mr_job *job, enum mr_report_state state,
+                         const char *reason, struct mr_err *err)
 {
+    const struct mr_report_run run = {.uuid = a->request.uuid,
+                                      .report = a->request.name,
+                                      .params = a->request.params,
+                                      .elapsed_ms = mr_clock_ms() - a->from_ms,
+                                      .state = state,
+                                      .place = a->request.place,
+                                      .format = a->format,
+                                      .sha256 = a->made.kept.sha256,
+                                      .rows = a->made.rows,
+                                      .bytes = a->made.kept.bytes,
+                                      .reason = reason};
     struct mr_err why;
+    enum mr_code code = mr_report_run_note(a->shop->mysql, job, &run, &why);
 
-    a->run.state = state;
-    a->run.elapsed_ms = mr_clock_ms() - a->from_ms;
-    enum mr_code code = mr_report_run_note(a->reports->mysql, a->job, &a->run, &why);
     if (code == MR_OK)
         return MR_OK;
     return mr_fail(err, code == MR_EREFUSED ? MR_EFAULT : code, "report_runs: %s", why.text);
 }
 
-/* Best effort: the job's own outcome says it too. */
-static void note_failure(struct attempt *a, const char *reason)
+/* Best effort: the job's own outcome says it too. Whoever was cancelled has no time of his own left, but the worker's grace. */
+static void note_end(struct attempt *a, const char *reason)
 {
+    bool stopped = mr_job_cancelled(a->job);
+    bool late = mr_clock_ms() >= mr_job_deadline_ms(a->job);
+    enum mr_report_state state = stopped && !late ? MR_REPORT_CANCELLED : MR_REPORT_FAILED;
     struct mr_err err;
 
-    a->run.reason = reason;
-    if (note(a, MR_REPORT_FAILED, &err) != MR_OK)
+    if (stopped)
+        reason = late ? "it ran longer than its job may" : "the job was stopped";
+    if (note(a, stopped ? NULL : a->job, state, reason, &err) != MR_OK)
         mr_job_log(a->job, 1, "report.not_recorded", "error=%s", err.text);
 }
 
 /* ---- the job ---- */
 
+/* "csv.gz" */
+static void name_format(struct attempt *a)
+{
+    snprintf(a->format, sizeof(a->format), "%s%s", mr_report_format_word(a->request.format),
+             mr_compress_suffix(a->request.compress));
+}
+
+static enum mr_code make(struct attempt *a, struct mr_err *err)
+{
+    uint64_t n_guess = 0;
+    enum mr_code code = note(a, a->job, MR_REPORT_RUNNING, NULL, err);
+
+    if (code == MR_OK && !a->request.report.count.statement.sql)
+        code = mr_report_run_rows(a->shop->mysql, a->job, a->request.name, a->request.params,
+                                  &n_guess, err);
+    if (code == MR_OK)
+        code = mr_report_make(a->shop, a->job, &a->request, n_guess, &a->made, err);
+    if (code == MR_OK)
+        code = note(a, a->job, MR_REPORT_DONE, NULL, err);
+    return code;
+}
+
 static enum mr_code generate(struct attempt *a, struct mr_err *err)
 {
-    enum mr_code code = read_job(a, err);
+    enum mr_code code = mr_request_read(a->job, a->shop->dir, &a->request, err);
 
-    if (code == MR_OK)
-        code = note(a, MR_REPORT_RUNNING, err);
-    if (code == MR_OK)
-        code = make_file(a, err);
-    if (code == MR_OK)
-        code = note(a, MR_REPORT_DONE, err);
-    return code;
+    if (code != MR_OK)
+        return code;
+    name_format(a);
+    return make(a, err);
 }
 
 /* Nothing was done and the job is not to blame. Not all come back at once. */
@@ -231,7 +149,7 @@ static struct mr_outcome judge(struct attempt *a, enum mr_code code, const struc
         return mr_outcome_done();
     case MR_EDOWN:
     case MR_EBUSY:
-        return a->begun ? mr_outcome_retry("%s", err->text) : come_back(a, err);
+        return a->made.begun ? mr_outcome_retry("%s", err->text) : come_back(a, err);
     case MR_EINVAL:
     case MR_ENOTFOUND:
     case MR_EREFUSED:
@@ -241,28 +159,28 @@ static struct mr_outcome judge(struct attempt *a, enum mr_code code, const struc
     }
 }
 
-static void attempt_fini(struct attempt *a)
+static void log_made(const struct attempt *a)
 {
-    mr_params_free(a->values, a->report.n_params);
-    mr_report_fini(&a->report);
-    free(a->params);
-    free(a->place);
+    mr_job_log(a->job, 2, "report.made",
+               "place=%s storage=%s format=%s rows=%" PRIu64 " bytes=%" PRIu64
+               " sha256=%s ms=%" PRIu64,
+               a->request.place, mr_storage_name(a->shop->storage), a->format, a->made.rows,
+               a->made.kept.bytes, a->made.kept.sha256, mr_clock_ms() - a->from_ms);
 }
 
 static struct mr_outcome run(void *state, struct mr_job *job)
 {
-    struct attempt a = {.reports = state, .job = job, .from_ms = mr_clock_ms()};
+    struct attempt a = {.shop = state, .job = job, .from_ms = mr_clock_ms()};
     struct mr_err err = {0};
 
     enum mr_code code = generate(&a, &err);
     struct mr_outcome outcome = judge(&a, code, &err);
-    bool failed = outcome.kind == MR_OUTCOME_FAIL || outcome.kind == MR_OUTCOME_RETRY;
     if (code == MR_OK)
-        mr_job_log(job, 3, "report.made", "place=%s rows=%" PRIu64 " bytes=%" PRIu64, a.place,
-                   a.run.rows, a.run.bytes);
-    else if (failed && a.run.uuid && !mr_job_cancelled(job))
-        note_failure(&a, outcome.reason);
-    attempt_fini(&a);
+        log_made(&a);
+    else if (a.request.uuid[0] && outcome.kind != MR_OUTCOME_RELEASE &&
+             !(code == MR_EDOWN && mr_job_cancelled(job)))
+        note_end(&a, outcome.reason);
+    mr_request_fini(&a.request);
     return outcome;
 }
 

@@ -54,6 +54,8 @@ static bool is_formula(struct mr_bytes text)
         "\xef\xbc\xa0",
     };
 
+    if (text.len == 0 || !strchr("=+-@\t\r\n\xef", text.at[0]))
+        return false;
     for (size_t i = 0; i < MR_COUNT(beginnings); i++) {
         size_t len = strlen(beginnings[i]);
 
@@ -63,13 +65,31 @@ static bool is_formula(struct mr_bytes text)
     return false;
 }
 
-/* Blanks at an end are part of the field, yet some readers drop them where no quotes are. */
-static bool needs_quotes(struct mr_bytes text)
+/* ---- fields ---- */
+
+/* A byte that stands for itself wherever it stands, unless it is the separator. */
+static bool is_plain(unsigned char c)
+{
+    return c >= ' ' && c < 0x7f && c != '"';
+}
+
+/* Most fields are: letters, digits, dashes, and no blank at an end, which some readers drop where no quotes are. */
+static bool is_as_it_is(struct mr_bytes text, char separator)
+{
+    bool plain = text.len > 0 && text.at[0] != ' ' && text.at[text.len - 1] != ' ';
+
+    for (size_t i = 0; plain && i < text.len; i++)
+        plain = is_plain((unsigned char)text.at[i]) && text.at[i] != separator;
+    return plain;
+}
+
+static bool needs_quotes(struct mr_bytes text, char separator)
 {
     if (text.len == 0 || text.at[0] == ' ' || text.at[text.len - 1] == ' ')
         return true;
     for (size_t i = 0; i < text.len; i++)
-        if (text.at[i] == ',' || text.at[i] == '"' || text.at[i] == '\r' || text.at[i] == '\n')
+        if (text.at[i] == separator || text.at[i] == '"' || text.at[i] == '\r' ||
+            text.at[i] == '\n')
             return true;
     return false;
 }
@@ -90,11 +110,21 @@ static void add_text(struct mr_buf *out, struct mr_bytes text)
     mr_buf_add(out, text.at + clean, text.len - clean);
 }
 
-static void add_field(struct mr_buf *out, const struct mr_csv_field *field)
+static bool needs_guard(const struct mr_csv_field *field)
 {
-    bool guarded = is_formula(field->bytes) && !(field->numeric && is_number(field->bytes));
-    const char *quote = needs_quotes(field->bytes) ? "\"" : "";
+    return field->kind != MR_CSV_FORMATTED && is_formula(field->bytes) &&
+           !(field->kind == MR_CSV_NUMBER && is_number(field->bytes));
+}
 
+static void add_field(struct mr_buf *out, char separator, const struct mr_csv_field *field)
+{
+    bool guarded = needs_guard(field);
+
+    if (!guarded && is_as_it_is(field->bytes, separator)) {
+        mr_buf_add(out, field->bytes.at, field->bytes.len);
+        return;
+    }
+    const char *quote = needs_quotes(field->bytes, separator) ? "\"" : "";
     mr_buf_text(out, quote);
     if (guarded)
         mr_buf_char(out, '\'');
@@ -102,13 +132,14 @@ static void add_field(struct mr_buf *out, const struct mr_csv_field *field)
     mr_buf_text(out, quote);
 }
 
-void mr_csv_row(struct mr_buf *out, const struct mr_csv_field *fields, unsigned n)
+void mr_csv_row(struct mr_buf *out, char separator, const struct mr_csv_field *fields,
+                unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         if (i > 0)
-            mr_buf_char(out, ',');
+            mr_buf_char(out, separator);
         if (fields[i].bytes.at)
-            add_field(out, &fields[i]);
+            add_field(out, separator, &fields[i]);
         else if (n == 1)
             mr_buf_text(out, "\"\"");
     }

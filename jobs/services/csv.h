@@ -6,19 +6,24 @@
 
 #include "proto/base/str.h"
 
-#include <stdbool.h>
+enum mr_csv_kind {
+    MR_CSV_TEXT,
+    MR_CSV_NUMBER,   /* as the source printed it: "-5", "1e9" */
+    MR_CSV_FORMATTED /* a number for people, known to be one: "-1.234,50" */
+};
 
 struct mr_csv_field {
     struct mr_bytes bytes; /* at NULL: no value */
-    bool numeric;          /* a number as the source printed it: "-5", "1e9" */
+    enum mr_csv_kind kind;
 };
 
 /*
- * Appends one row to out. No value is an empty field, an empty text is "". (A row of one field without value is "" too: an empty line would be
+ * Appends one row to out, its fields parted by the separator (a comma, a semicolon, a tab). No value is an empty field, an empty text is "". (A row of one field without value is "" too: an empty line would be
  * no row.) A text that a spreadsheet would take for a formula (it begins with = + - @, their full-width forms, a tab or a line end) gets
- * an apostrophe in front; a numeric field does not, if it is a number indeed. NUL and bytes that are not UTF-8 become U+FFFD each, as
+ * an apostrophe in front; a number does not, if it is one indeed. NUL and bytes that are not UTF-8 become U+FFFD each, as
  * readers stop at them.
  */
-void mr_csv_row(struct mr_buf *out, const struct mr_csv_field *fields, unsigned n);
+void mr_csv_row(struct mr_buf *out, char separator, const struct mr_csv_field *fields,
+                unsigned n);
 
 #endif

@@ -1,5 +1,6 @@
 #include "jobs/services/pdf.h"
 
+#include "jobs/services/pdf_chart_own.h"
 #include "jobs/services/pdf_own.h"
 #include "proto/base/mem.h"
 #include "proto/base/str.h"
@@ -86,6 +87,7 @@ void mr_pdf_block_free(struct mr_pdf_block *block)
     for (unsigned i = 0; i < block->n_boxes; i++)
         free(block->boxes[i].text);
     free(block->boxes);
+    mr_pdf_picture_free(block->picture);
 }
 
 /* As high as its highest box. */
@@ -266,6 +268,13 @@ enum mr_code mr_pdf_new(struct mr_pdf_press *press, const struct mr_pdf_about *a
     mr_pdf_press_unlock(press);
     *out = pdf;
     return MR_OK;
+}
+
+enum mr_code mr_pdf_fault(const struct mr_pdf *pdf, struct mr_err *err)
+{
+    if (pdf->err.code != MR_OK && err)
+        *err = pdf->err;
+    return pdf->err.code;
 }
 
 void mr_pdf_drop(struct mr_pdf *pdf)

@@ -70,6 +70,9 @@ void mr_pdf_table_begin(struct mr_pdf *pdf, const struct mr_pdf_column *columns,
 void mr_pdf_row(struct mr_pdf *pdf, enum mr_pdf_style style, const char *const *cells);
 void mr_pdf_table_end(struct mr_pdf *pdf);
 
+/* MR_OK, or the first thing that went wrong so far, for whoever has much more to add; pdf is still to be finished or dropped. */
+enum mr_code mr_pdf_fault(const struct mr_pdf *pdf, struct mr_err *err);
+
 /*
  * Draws and writes it; takes pdf, also when it fails: with the first error of write, MR_EINVAL for content that no page can hold, or more than
  * 1000 pages, MR_EIO for cairo's own.

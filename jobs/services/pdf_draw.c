@@ -1,4 +1,5 @@
 #include "jobs/services/pdf.h"
+#include "jobs/services/pdf_chart_own.h"
 #include "jobs/services/pdf_own.h"
 #include "proto/base/mem.h"
 
@@ -67,6 +68,8 @@ static void draw_block(const struct mr_pdf *pdf, cairo_t *cr, const struct mr_pd
     draw_rule(cr, block);
     for (unsigned i = 0; i < block->n_boxes; i++)
         draw_box(pdf, cr, &block->boxes[i], block->y + block->padding);
+    if (block->picture)
+        mr_pdf_picture_draw(pdf, cr, block->picture, block->y);
 }
 
 /* "2 / 3", where there is more than one page. */

@@ -7,6 +7,8 @@
 #include <pango/pango.h>
 #include <stdbool.h>
 
+struct mr_pdf_picture;
+
 enum { MR_PDF_STYLES = 4, MR_PDF_COLUMNS_MAX = 20 };
 
 /* A4 in points, from the upper left corner. */
@@ -51,6 +53,7 @@ struct mr_pdf_block {
     enum mr_pdf_rule rule;
     struct mr_pdf_box *boxes;
     unsigned n_boxes;
+    struct mr_pdf_picture *picture; /* instead of boxes; owned */
 };
 
 struct mr_pdf {

@@ -7,12 +7,13 @@
 
 static void check_places(const struct mr_report *report)
 {
-    const struct mr_statement *statement = &report->statement;
+    const struct mr_statement *statement = &report->rows.statement;
 
     must(report->n_columns > 0);
     for (unsigned i = 0; i < statement->n_places; i++) {
-        must(report->bound[i] < report->n_params);
-        must(strcmp(report->params[report->bound[i]].name, statement->places[i].name) == 0);
+        must(report->rows.bound[i] < report->n_params);
+        must(strcmp(report->params[report->rows.bound[i]].name, statement->places[i].name) ==
+             0);
     }
 }
 

@@ -10,15 +10,15 @@
 
 #define TEXT(literal)                                                                          \
     {                                                                                          \
-        {(literal), sizeof(literal) - 1}, false                                                \
+        {(literal), sizeof(literal) - 1}, MR_CSV_TEXT                                          \
     }
 #define NUMBER(literal)                                                                        \
     {                                                                                          \
-        {(literal), sizeof(literal) - 1}, true                                                 \
+        {(literal), sizeof(literal) - 1}, MR_CSV_NUMBER                                        \
     }
 #define NOTHING                                                                                \
     {                                                                                          \
-        {NULL, 0}, false                                                                       \
+        {NULL, 0}, MR_CSV_TEXT                                                                 \
     }
 #define BAD "\xef\xbf\xbd"
 
@@ -86,7 +86,7 @@ START_TEST(a_field_is_written_as_readers_want_it)
     struct mr_buf out = {0};
     char want[200];
 
-    mr_csv_row(&out, row, 2);
+    mr_csv_row(&out, ',', row, 2);
     snprintf(want, sizeof(want), "x,%s\r\n", fields[_i].want);
     ck_assert_str_eq(out.at, want);
     mr_buf_fini(&out);
@@ -98,10 +98,38 @@ START_TEST(a_row_of_one_field_is_never_an_empty_line)
     static const struct mr_csv_field nothing = NOTHING, empty = TEXT(""), word = TEXT("x");
     struct mr_buf out = {0};
 
-    mr_csv_row(&out, &nothing, 1);
-    mr_csv_row(&out, &empty, 1);
-    mr_csv_row(&out, &word, 1);
+    mr_csv_row(&out, ',', &nothing, 1);
+    mr_csv_row(&out, ',', &empty, 1);
+    mr_csv_row(&out, ',', &word, 1);
     ck_assert_str_eq(out.at, "\"\"\r\n\"\"\r\nx\r\n");
+    mr_buf_fini(&out);
+}
+END_TEST
+
+static const struct {
+    char separator;
+    struct mr_csv_field field;
+    const char *want;
+} separated[] = {
+    {';',  TEXT("a,b"),                          "a,b"          },
+    {';',  TEXT("a;b"),                          "\"a;b\""      },
+    {',',  TEXT("a;b"),                          "a;b"          },
+    {'\t', TEXT("a\tb"),                         "\"a\tb\""     },
+    {'\t', TEXT("a b"),                          "a b"          },
+    {',',  {{"-1,234.50", 9}, MR_CSV_FORMATTED}, "\"-1,234.50\""},
+    {';',  {{"-1.234,50", 9}, MR_CSV_FORMATTED}, "-1.234,50"    },
+    {';',  {{"-1.234,50", 9}, MR_CSV_NUMBER},    "'-1.234,50"   },
+};
+
+START_TEST(a_field_is_quoted_where_it_has_the_separator)
+{
+    struct mr_csv_field row[] = {TEXT("x"), separated[_i].field};
+    struct mr_buf out = {0};
+    char want[200];
+
+    mr_csv_row(&out, separated[_i].separator, row, 2);
+    snprintf(want, sizeof(want), "x%c%s\r\n", separated[_i].separator, separated[_i].want);
+    ck_assert_str_eq(out.at, want);
     mr_buf_fini(&out);
 }
 END_TEST
@@ -149,15 +177,15 @@ START_TEST(python_reads_back_what_was_written)
     char path[] = "/tmp/millrace-csv-XXXXXX", number[16];
     struct mr_buf out = {0};
 
-    mr_csv_row(&out, head, MR_COUNT(head));
+    mr_csv_row(&out, ',', head, MR_COUNT(head));
     for (size_t i = 0; i < MR_COUNT(fields); i++) {
         snprintf(number, sizeof(number), "%zu", i);
         struct mr_csv_field row[] = {
-            {mr_bytes_of(number), true},
+            {mr_bytes_of(number), MR_CSV_NUMBER},
             fields[i].field
         };
 
-        mr_csv_row(&out, row, MR_COUNT(row));
+        mr_csv_row(&out, ',', row, MR_COUNT(row));
     }
     write_file(path, &out);
     json_t *rows = read_by_python(path);
@@ -184,9 +212,10 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {a_field_is_written_as_readers_want_it,     MR_COUNT(fields)},
-        {a_row_of_one_field_is_never_an_empty_line, 0               },
-        {python_reads_back_what_was_written,        0               },
+        {a_field_is_written_as_readers_want_it,        MR_COUNT(fields)   },
+        {a_field_is_quoted_where_it_has_the_separator, MR_COUNT(separated)},
+        {a_row_of_one_field_is_never_an_empty_line,    0                  },
+        {python_reads_back_what_was_written,           0                  },
     };
 
     return mr_suite_run("csv", tests);

@@ -39,10 +39,11 @@ START_TEST(a_definition_says_all_there_is_to_know)
 
     ck_assert_msg(parse(sales) == MR_OK, "%s", errors.n_lines ? errors.lines[0] : "");
     ck_assert_str_eq(report.title, "Sales by country");
-    ck_assert_ptr_nonnull(strstr(report.statement.sql, "day >= ? AND day < ? AND (? > '2000"));
-    ck_assert_uint_eq(report.statement.n_places, MR_COUNT(bound));
+    ck_assert_ptr_nonnull(
+        strstr(report.rows.statement.sql, "day >= ? AND day < ? AND (? > '2000"));
+    ck_assert_uint_eq(report.rows.statement.n_places, MR_COUNT(bound));
     for (unsigned i = 0; i < MR_COUNT(bound); i++)
-        ck_assert_uint_eq(report.bound[i], bound[i]);
+        ck_assert_uint_eq(report.rows.bound[i], bound[i]);
     ck_assert_uint_eq(report.n_params, 3);
     ck_assert_str_eq(report.params[0].name, "to");
     ck_assert_int_eq(report.params[0].type, MR_REPORT_DATE);
@@ -92,7 +93,7 @@ static const struct {
     {"sql: SELECT a\ncolumns: {}",                                                   "r.yaml:2:10: columns must say which columns the file has"     },
     {"sql: SELECT a\ncolumns: {a: {type: decmal}}",
      "r.yaml:2:21: columns.a.type must be one of text, integer, "
-     "decimal, date, datetime, got \"decmal\": did you mean \"decimal\"?"                                                                           },
+     "decimal, date, datetime, boolean, got \"decmal\": did you mean \"decimal\"?"                                                                  },
     {"sql: SELECT a\ncolumns: {a: , b: {titel: x}}",
      "r.yaml:2:20: unknown key \"titel\" in columns.b: did you mean \"title\"?"                                                                     },
     {"sql: SELECT a\ncolumns: {a: , a: }",                                           "r.yaml:2:16: "                                                },

@@ -1,4 +1,5 @@
 #include "jobs/report/sheet.h"
+#include "jobs/services/storage.h"
 #include "tests/support/scratch.h"
 #include "tests/support/suite.h"
 
@@ -19,6 +20,8 @@ static json_t *section; /* of the configuration */
 static struct mr_storage *storage;
 static struct mr_storage_file *file;
 static struct mr_report report;
+static struct mr_pipe *pipe_in;
+static struct mr_output *output;
 static struct mr_sheet sheet;
 static struct mr_err err;
 
@@ -51,12 +54,17 @@ static void start(const char *text, uint64_t max_rows, uint64_t max_bytes)
     ck_assert_int_eq(mr_storage_create(storage, "a.csv", NULL, &file, &err), MR_OK);
     ck_assert_msg(mr_report_parse(text, strlen(text), "r.yaml", &report, &errors) == MR_OK,
                   "%s", errors.n_lines ? errors.lines[0] : "");
-    mr_sheet_init(&sheet, &report, file, max_rows, max_bytes);
+    pipe_in = mr_pipe_new(file, report.compress, max_bytes);
+    const struct mr_output_plan plan = {.report = &report, .pipe = pipe_in, .name = "r"};
+    ck_assert_int_eq(mr_output_open(report.formats[0], &plan, &output, &err), MR_OK);
+    mr_sheet_init(&sheet, &report, output, max_rows);
 }
 
 static void stop(void)
 {
     mr_sheet_fini(&sheet);
+    mr_output_close(output);
+    mr_pipe_free(pipe_in);
     mr_report_fini(&report);
     mr_storage_close(storage);
     json_decref(section);

@@ -43,17 +43,35 @@ static enum mr_code open_paper(const struct mr_output_plan *plan, struct mr_outp
     return MR_OK;
 }
 
+/* What has a usual length gets the room for that, where it leaves enough for the texts. */
+static void set_widths(const struct mr_report *report, struct mr_pdf_column *columns)
+{
+    static const double letter_pt = 5.2, padding_pt = 6, least_pt = 45, all_pt = 481;
+    double left = all_pt;
+
+    for (unsigned i = 0; i < report->n_columns; i++) {
+        columns[i].share = mr_column_width(&report->columns[i]);
+        left -= report->columns[i].type == MR_REPORT_TEXT
+                    ? least_pt
+                    : columns[i].share * letter_pt + padding_pt;
+    }
+    for (unsigned i = 0; left >= 0 && i < report->n_columns; i++)
+        if (report->columns[i].type != MR_REPORT_TEXT)
+            columns[i].width_pt = columns[i].share * letter_pt + padding_pt;
+}
+
 static enum mr_code begin_table(struct mr_output *self, struct mr_err *err)
 {
     struct paper *paper = MR_CONTAINER(self, struct paper, output);
     const struct mr_report *report = self->plan.report;
     struct mr_pdf_column *columns = mr_zalloc_array(report->n_columns, sizeof(*columns));
 
-    for (unsigned i = 0; i < report->n_columns; i++)
-        columns[i] = (struct mr_pdf_column){
-            .head = mr_column_title(&report->columns[i]),
-            .share = mr_column_width(&report->columns[i]),
-            .align = mr_column_is_number(&report->columns[i]) ? MR_PDF_RIGHT : MR_PDF_LEFT};
+    for (unsigned i = 0; i < report->n_columns; i++) {
+        columns[i].head = mr_column_title(&report->columns[i]);
+        columns[i].align =
+            mr_column_is_number(&report->columns[i]) ? MR_PDF_RIGHT : MR_PDF_LEFT;
+    }
+    set_widths(report, columns);
     mr_pdf_table_begin(paper->pdf, columns, report->n_columns);
     free(columns);
     return mr_pdf_fault(paper->pdf, err);

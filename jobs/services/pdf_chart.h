@@ -21,7 +21,7 @@ struct mr_pdf_chart {
 };
 
 /*
- * A chart over the page's whole width, some 230 pt high, never split. A pie shows its first series; what is not above 0 has no slice. MR_EINVAL, as the
+ * A chart over the page's whole width, 245 pt high, never split. A pie shows its first series; what is not above 0 has no slice. MR_EINVAL, as the
  * document's error: more points or series than above.
  */
 void mr_pdf_chart(struct mr_pdf *pdf, const struct mr_pdf_chart *chart);

@@ -7,14 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MARKS = 6 };
+enum { MARKS = 6, FEW_POINTS = 8 };
 
 static const double line_height = 11, mark_gap = 4, legend_width = 110;
 
 /* ---- words and colours ---- */
 
-double mr_pdf_word(const struct mr_pdf *pdf, cairo_t *cr, const char *text,
-                   enum mr_pdf_anchor anchor, double x, double y, double width)
+static PangoLayout *lay_out_word(const struct mr_pdf *pdf, const char *text, double *out_width)
 {
     PangoLayout *layout = pango_layout_new(pdf->context);
     int units;
@@ -23,21 +22,37 @@ double mr_pdf_word(const struct mr_pdf *pdf, cairo_t *cr, const char *text,
     pango_layout_set_single_paragraph_mode(layout, TRUE);
     pango_layout_set_text(layout, text, -1);
     pango_layout_get_size(layout, &units, NULL);
-    if (width > 0 && units > width * PANGO_SCALE) {
+    *out_width = (double)units / PANGO_SCALE;
+    return layout;
+}
+
+static double word_width(const struct mr_pdf *pdf, const char *text)
+{
+    double width;
+
+    g_object_unref(lay_out_word(pdf, text, &width));
+    return width;
+}
+
+void mr_pdf_word(const struct mr_pdf *pdf, cairo_t *cr, const char *text,
+                 enum mr_pdf_anchor anchor, double x, double y, double width)
+{
+    double wide;
+    PangoLayout *layout = lay_out_word(pdf, text, &wide);
+
+    if (width > 0 && wide > width) {
         /* Whatever its direction, it begins at the left end of its room. */
         pango_layout_set_alignment(layout, PANGO_ALIGN_LEFT);
         pango_layout_set_auto_dir(layout, FALSE);
         pango_layout_set_ellipsize(layout, PANGO_ELLIPSIZE_END);
         pango_layout_set_width(layout, (int)(width * PANGO_SCALE));
-        units = (int)(width * PANGO_SCALE);
+        wide = width;
     }
-    double wide = (double)units / PANGO_SCALE;
     double back = anchor == MR_PDF_AT_START ? 0 : anchor == MR_PDF_AT_END ? wide : wide / 2;
     cairo_set_source_rgb(cr, 0, 0, 0);
     cairo_move_to(cr, x - back, y);
     pango_cairo_show_layout(cr, layout);
     g_object_unref(layout);
-    return wide;
 }
 
 /* Told apart also by those who do not see all colours. */
@@ -151,17 +166,31 @@ static void draw_marks(const struct mr_pdf *pdf, cairo_t *cr, const struct scale
     }
 }
 
+static double widest_label(const struct mr_pdf *pdf, const struct mr_pdf_picture *p)
+{
+    static const double least = 20, most = 90;
+    double widest = least;
+
+    for (unsigned i = 0; i < p->n_points; i++) {
+        double width = word_width(pdf, p->labels[i]);
+
+        widest = width > widest ? width : widest;
+    }
+    return widest < most ? widest : most;
+}
+
 /* As many labels as have room beside each other. */
 static void draw_labels(const struct mr_pdf *pdf, cairo_t *cr, const struct mr_pdf_picture *p,
                         const struct mr_pdf_area *a)
 {
-    static const double least = 34;
-    double room = (a->right - a->left) / p->n_points;
-    unsigned every = room >= least ? 1 : (unsigned)ceil(least / room);
+    static const double gap = 6;
+    double room = (a->right - a->left) / p->n_points, wish = widest_label(pdf, p) + gap;
+    unsigned every =
+        p->n_points <= FEW_POINTS || room >= wish ? 1 : (unsigned)ceil(wish / room);
 
     for (unsigned i = 0; i < p->n_points; i += every)
         mr_pdf_word(pdf, cr, p->labels[i], MR_PDF_AT_MIDDLE, a->left + (i + 0.5) * room,
-                    a->bottom + mark_gap, room * every - 4);
+                    a->bottom + mark_gap, room * every - gap);
 }
 
 /* ---- series ---- */
@@ -266,7 +295,7 @@ void mr_pdf_picture_draw(const struct mr_pdf *pdf, cairo_t *cr, const struct mr_
                          double y)
 {
     struct mr_pdf_area a = {MR_PDF_LEFT_EDGE, y + 10, MR_PDF_RIGHT_EDGE,
-                            y + MR_PDF_PICTURE_HEIGHT - 18};
+                            y + MR_PDF_PICTURE_HEIGHT - 32};
 
     if (p->title) {
         draw_title(pdf, cr, p->title, y);

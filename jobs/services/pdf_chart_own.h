@@ -8,7 +8,7 @@
 
 struct mr_pdf;
 
-#define MR_PDF_PICTURE_HEIGHT 230.0
+#define MR_PDF_PICTURE_HEIGHT 245.0
 
 struct mr_pdf_picture {
     enum mr_pdf_chart_kind kind;
@@ -32,9 +32,9 @@ void mr_pdf_pie_draw(const struct mr_pdf *pdf, cairo_t *cr,
                      const struct mr_pdf_picture *picture, struct mr_pdf_area area);
 
 enum mr_pdf_anchor { MR_PDF_AT_START, MR_PDF_AT_MIDDLE, MR_PDF_AT_END };
-/* One small line, cut with dots where it is wider than width (0: never); x is its left end, middle or right end, y its upper edge. Returns how wide it is. */
-double mr_pdf_word(const struct mr_pdf *pdf, cairo_t *cr, const char *text,
-                   enum mr_pdf_anchor anchor, double x, double y, double width);
+/* One small line, cut with dots where it is wider than width (0: never); x is its left end, middle or right end, y its upper edge. */
+void mr_pdf_word(const struct mr_pdf *pdf, cairo_t *cr, const char *text,
+                 enum mr_pdf_anchor anchor, double x, double y, double width);
 /* The colour of the i-th series or slice. */
 void mr_pdf_colour(cairo_t *cr, unsigned i);
 /* A square of that colour and a word beside it. */

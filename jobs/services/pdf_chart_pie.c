@@ -38,7 +38,7 @@ static void draw_slice(cairo_t *cr, unsigned i, double x, double y, double radiu
     cairo_stroke(cr);
 }
 
-/* "Berlin  12.5 %", with the slice's colour; those that have no room are not named. */
+/* "12.5 %  Berlin", from left to right whatever the name, with the slice's colour; those that have no room are not named. */
 static void draw_legend(const struct mr_pdf *pdf, cairo_t *cr, const struct mr_pdf_picture *p,
                         double sum, struct mr_pdf_area a)
 {
@@ -46,7 +46,8 @@ static void draw_legend(const struct mr_pdf *pdf, cairo_t *cr, const struct mr_p
     unsigned a_column = (unsigned)((a.bottom - a.top) / entry_height);
 
     for (unsigned i = 0; i < p->n_points && i < 2 * a_column; i++) {
-        char *text = mr_asprintf("%.1f %%  %s", 100 * share_of(p, i, sum), p->labels[i]);
+        char *text =
+            mr_asprintf("\xe2\x80\x8e%.1f %%  %s", 100 * share_of(p, i, sum), p->labels[i]);
 
         mr_pdf_legend_entry(pdf, cr, i, text, a.left + (i / a_column) * width,
                             a.top + (i % a_column) * entry_height, width - 6);

@@ -37,7 +37,7 @@ static void stop(void)
 }
 
 /* Finishes the document; what this program of poppler's says of it, the caller's. */
-static struct mr_buf finish_and_ask(const char *program)
+static struct mr_buf finish_and_ask(const char *program, const char *more)
 {
     char line[200];
     struct mr_buf said = {0};
@@ -45,7 +45,7 @@ static struct mr_buf finish_and_ask(const char *program)
 
     ck_assert_msg(mr_pdf_finish(pdf, &err) == MR_OK, "%s", err.text);
     fflush(file);
-    snprintf(line, sizeof(line), "%s %s -", program, path);
+    snprintf(line, sizeof(line), "%s %s %s", program, path, more);
     FILE *in = popen(line, "r");
     while ((c = fgetc(in)) != EOF)
         mr_buf_char(&said, (char)c);
@@ -77,7 +77,7 @@ START_TEST(a_chart_has_its_words)
     chart.kind = (enum mr_pdf_chart_kind)_i;
     start();
     mr_pdf_chart(pdf, &chart);
-    struct mr_buf text = finish_and_ask("pdftotext -layout");
+    struct mr_buf text = finish_and_ask("pdftotext -layout", "-");
     for (size_t i = 0; i < MR_COUNT(common); i++)
         ck_assert_msg(strstr(text.at, common[i]) != NULL, "no \"%s\" in %s", common[i],
                       text.at);
@@ -100,8 +100,8 @@ static unsigned blue_pixels(const struct mr_buf *ppm)
     unsigned width, height, n = 0;
     int head;
 
-    ck_assert_int_eq(sscanf(ppm->at, "P6\n%u %u\n255\n%n", &width, &height, &head), 2);
-    const unsigned char *at = (const unsigned char *)ppm->at + head;
+    ck_assert_int_eq(sscanf(ppm->at, "P6\n%u %u\n255%n", &width, &height, &head), 2);
+    const unsigned char *at = (const unsigned char *)ppm->at + ++head;
     ck_assert_uint_eq(ppm->len, (size_t)head + 3 * width * height);
     for (unsigned i = 0; i < width * height; i++, at += 3)
         n += at[0] < 40 && at[1] > 80 && at[1] < 150 && at[2] > 150 && at[2] < 200;
@@ -118,7 +118,7 @@ START_TEST(twice_as_high_a_bar_has_twice_the_ink)
     chart.n_series = 1;
     start();
     mr_pdf_chart(pdf, &chart);
-    struct mr_buf ppm = finish_and_ask("pdftoppm -r 50");
+    struct mr_buf ppm = finish_and_ask("pdftoppm -r 50", "");
     unsigned n = blue_pixels(&ppm);
     /* 75 % of 429 pt by some 188 pt for four full bars: about 29,000 of them. */
     ck_assert_msg(_i == 0 ? n > 26000 && n < 32000 : n > 13000 && n < 16000, "%u pixels", n);
@@ -171,7 +171,7 @@ START_TEST(no_number_breaks_a_chart)
     }
     chart.n_points = 0;
     mr_pdf_chart(pdf, &chart);
-    struct mr_buf text = finish_and_ask("pdftotext");
+    struct mr_buf text = finish_and_ask("pdftotext", "-");
     ck_assert_ptr_nonnull(strstr(text.at, "Heights"));
     mr_buf_fini(&text);
     stop();

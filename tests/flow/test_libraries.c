@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* As bits of a set. */
-enum { CURL = 1, MARIADB = 2, CAIRO = 4, PANGO = 8 };
+enum { CURL = 1, MARIADB = 2, CAIRO = 4, PANGO = 8, XLSX = 16 };
 
 static const struct {
     int bit;
@@ -20,6 +20,7 @@ static const struct {
     {MARIADB, "libmariadb", "libmysqlclient"},
     {CAIRO,   "libcairo",   NULL            },
     {PANGO,   "libpango",   NULL            },
+    {XLSX,    "libxlsx",    NULL            },
 };
 
 static const char *const modules[] = {"billing", "debug",  "email", "exec",
@@ -31,8 +32,8 @@ static const struct {
     int libraries;
     const char *job;
 } kinds[] = {
-    {"debug",   0,                              "{\"job\":\"debug.noop\"}"         },
-    {"exec",    0,                              "{\"job\":\"run\"}"                },
+    {"debug",   0,                                     "{\"job\":\"debug.noop\"}"  },
+    {"exec",    0,                                     "{\"job\":\"run\"}"         },
     {"email",   CURL,
      "{\"job\":\"email.send\",\"data\":{\"to\":\"a@example.org\",\"subject\":\"s\",\"text\":"
      "\"t\"}}"                                                                     },
@@ -45,7 +46,7 @@ static const struct {
     {"http",    CURL,
      "{\"uuid\":\"h-1\",\"job\":\"http.call\",\"data\":{\"url\":\"http://127.0.0.1:PORT/"
      "echo\"}}"                                                                    },
-    {"report",  MARIADB,
+    {"report",  CURL | MARIADB | CAIRO | PANGO | XLSX,
      "{\"uuid\":\"r-1\",\"job\":\"report.generate\",\"data\":{\"report\":\"one\"}}"},
     {"billing", CURL | MARIADB | CAIRO | PANGO,
      "{\"uuid\":\"i-1\",\"job\":\"billing.invoice\",\"data\":{\"customer\":\"ann\","

@@ -230,12 +230,16 @@ static struct mr_s3_judgement read_verdict(const struct mr_s3_bucket *bucket,
     struct mr_bytes rest = xml;
     struct mr_bytes error = mr_s3_xml_next(&rest, "Error");
 
+    char region[64];
+
     mr_s3_xml_text(error, "Code", answer->error, sizeof(answer->error));
+    bool other = mr_s3_xml_text(error, "Region", region, sizeof(region));
     struct mr_s3_judgement means = mr_s3_judge(answer->status, answer->error);
     if (means.verdict != MR_S3_GOOD)
-        mr_fail(err, means.code, "%s: %s %s: %ld%s%s%s%s", bucket->name, request->method,
+        mr_fail(err, means.code, "%s: %s %s: %ld%s%s%s%s%s%s", bucket->name, request->method,
                 request->place ? request->place : "", answer->status, *answer->error ? " " : "",
-                answer->error, means.advice ? ": " : "", means.advice ? means.advice : "");
+                answer->error, means.advice ? ": " : "", means.advice ? means.advice : "",
+                other ? "; it says " : "", region);
     return means;
 }
 

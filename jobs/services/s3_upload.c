@@ -99,12 +99,15 @@ static const char *content_type(const char *place)
     static const struct {
         const char *end, *type;
     } types[] = {
-        {".csv",  "text/csv; charset=utf-8"                                          },
-        {".html", "text/html; charset=utf-8"                                         },
-        {".json", "application/json"                                                 },
-        {".pdf",  "application/pdf"                                                  },
-        {".txt",  "text/plain; charset=utf-8"                                        },
-        {".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"},
+        {".gz",    "application/gzip"                                                 },
+        {".zst",   "application/zstd"                                                 },
+        {".jsonl", "application/x-ndjson"                                             },
+        {".csv",   "text/csv; charset=utf-8"                                          },
+        {".html",  "text/html; charset=utf-8"                                         },
+        {".json",  "application/json"                                                 },
+        {".pdf",   "application/pdf"                                                  },
+        {".txt",   "text/plain; charset=utf-8"                                        },
+        {".xlsx",  "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"},
     };
     const char *end = strrchr(place, '.');
 

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { PAGE = 1000 };
 
@@ -122,17 +121,24 @@ static enum mr_code look(struct mr_database *database, const struct check *check
 
 /* ---- the PDFs ---- */
 
-static bool is_there(const char *folder, const char *key)
+/* row: printed number, key and uuid of an invoice that was drawn. */
+static enum mr_code look_for_paper(struct mr_storage *storage, MYSQL_ROW row, json_t *findings,
+                                   unsigned *n, struct mr_err *err)
 {
-    char *path = mr_asprintf("%s/%s", folder, key);
-    bool there = access(path, F_OK) == 0;
+    enum mr_code code =
+        row[1] ? mr_storage_find(storage, row[1], NULL, NULL, err) : MR_ENOTFOUND;
 
-    free(path);
-    return there;
+    if (code != MR_ENOTFOUND)
+        return code;
+    char *finding = mr_asprintf("its PDF %s is not in %s: push its job %s again",
+                                row[1] ? row[1] : "(no key)", mr_storage_name(storage), row[2]);
+    add_counted(findings, "paper", (char *[]){row[0], finding}, n);
+    free(finding);
+    return MR_OK;
 }
 
 /* A page of those that were drawn, behind the uuid *after, which moves on; it is NULL behind the last. */
-static enum mr_code look_for_papers(struct mr_database *database, const char *folder,
+static enum mr_code look_for_papers(struct mr_database *database, struct mr_storage *storage,
                                     char **after, json_t *findings, unsigned *n,
                                     struct mr_err *err)
 {
@@ -149,23 +155,17 @@ static enum mr_code look_for_papers(struct mr_database *database, const char *fo
     *after = NULL;
     if (code != MR_OK)
         return code;
-    for (MYSQL_ROW row; *n <= MR_AUDIT_MOST && (row = mysql_fetch_row(result));) {
-        char *finding = NULL;
-
+    for (MYSQL_ROW row;
+         code == MR_OK && *n <= MR_AUDIT_MOST && (row = mysql_fetch_row(result));) {
         free(*after);
         *after = mr_strdup(row[2]);
-        if (row[1] && is_there(folder, row[1]))
-            continue;
-        finding = mr_asprintf("its PDF %s is not in %s: push its job %s again",
-                              row[1] ? row[1] : "(no key)", folder, row[2]);
-        add_counted(findings, "paper", (char *[]){row[0], finding}, n);
-        free(finding);
+        code = look_for_paper(storage, row, findings, n, err);
     }
     mysql_free_result(result);
-    return MR_OK;
+    return code;
 }
 
-static enum mr_code check_papers(struct mr_database *database, const char *folder,
+static enum mr_code check_papers(struct mr_database *database, struct mr_storage *storage,
                                  json_t *findings, struct mr_err *err)
 {
     char *after = mr_strdup("");
@@ -173,15 +173,15 @@ static enum mr_code check_papers(struct mr_database *database, const char *folde
     enum mr_code code = MR_OK;
 
     while (code == MR_OK && after && n <= MR_AUDIT_MOST)
-        code = look_for_papers(database, folder, &after, findings, &n, err);
+        code = look_for_papers(database, storage, &after, findings, &n, err);
     free(after);
     return code;
 }
 
 /* ---- the whole ---- */
 
-enum mr_code mr_audit_run(struct mr_database *database, const char *folder, json_t *findings,
-                          struct mr_err *err)
+enum mr_code mr_audit_run(struct mr_database *database, struct mr_storage *storage,
+                          json_t *findings, struct mr_err *err)
 {
     /* What is between two statements of a job would look like a fault. */
     enum mr_code code = mr_database_do(
@@ -192,8 +192,8 @@ enum mr_code mr_audit_run(struct mr_database *database, const char *folder, json
                               NULL, err);
     for (size_t i = 0; code == MR_OK && i < MR_COUNT(checks); i++)
         code = look(database, &checks[i], findings, err);
-    if (code == MR_OK && folder)
-        code = check_papers(database, folder, findings, err);
+    if (code == MR_OK && storage)
+        code = check_papers(database, storage, findings, err);
     return code;
 }
 

@@ -1,5 +1,6 @@
 #include "ops/workerctl/audit.h"
 #include "ops/workerctl/commands.h"
+#include "ops/workerctl/files.h"
 #include "ops/workerctl/render.h"
 #include "ops/workerctl/undecided.h"
 #include "proto/base/mem.h"
@@ -32,15 +33,6 @@ static void say_table(struct mr_table *table)
 
 /* ---- audit ---- */
 
-/* NULL where the files are in a bucket, or nowhere. */
-static const char *folder_of(const struct mr_session *session)
-{
-    const json_t *storage = json_object_get(session->config->sections, "storage");
-    const char *kind = text(storage, "kind");
-
-    return kind && strcmp(kind, "local") != 0 ? NULL : text(storage, "path");
-}
-
 static void print_findings(const json_t *findings)
 {
     static const char *const titles[] = {"CHECK", "SUBJECT", "FINDING"};
@@ -56,8 +48,8 @@ static void print_findings(const json_t *findings)
     mr_table_free(table);
 }
 
-static void print_audit(const struct mr_session *session, const json_t *findings,
-                        json_t *counts)
+static void print_audit(const struct mr_session *session, const struct mr_storage *storage,
+                        const json_t *findings, json_t *counts)
 {
     if (mr_session_wants_json(session)) {
         fputs("{\"items\":", stdout);
@@ -70,22 +62,27 @@ static void print_audit(const struct mr_session *session, const json_t *findings
     print_findings(findings);
     printf("audited %lld invoices, %lld charges, %lld rows of the ledger%s: %zu findings\n",
            number(counts, "invoices"), number(counts, "charges"), number(counts, "ledger_rows"),
-           folder_of(session) ? "" : " (no local storage: no PDF was looked for)",
+           storage ? "" : " (there is no storage: no PDF was looked for)",
            json_array_size(findings));
 }
 
 static int audit(struct mr_session *session, struct mr_database *database, json_t *findings)
 {
+    struct mr_storage *storage = NULL;
     json_t *counts = NULL;
     struct mr_err err;
-    enum mr_code code = mr_audit_run(database, folder_of(session), findings, &err);
+    enum mr_code code = mr_files_open(session->config, &storage, &err);
 
+    if (code == MR_OK || code == MR_ENOTFOUND)
+        code = mr_audit_run(database, storage, findings, &err);
     if (code == MR_OK)
         code = mr_audit_count(database, &counts, &err);
+    if (code == MR_OK)
+        print_audit(session, storage, findings, counts);
+    mr_storage_close(storage);
+    json_decref(counts);
     if (code != MR_OK)
         return mr_session_fail(mr_database_status(code), "%s", err.text);
-    print_audit(session, findings, counts);
-    json_decref(counts);
     return json_array_size(findings) > 0;
 }
 

@@ -263,20 +263,22 @@ START_TEST(a_wrong_secret_is_told_and_shown_nowhere)
 }
 END_TEST
 
-/* ---- workerctl doctor ---- */
+/* ---- workerctl ---- */
 
-static void doctor_says(const char *words)
+/* workerctl's answer to a command of one word or two has these words. */
+static void says(const char *command, const char *sub, const char *words)
 {
-    const char *const argv[] = {"ops/workerctl", "doctor", "-c", mill.config, NULL};
+    const char *const argv[] = {"ops/workerctl", "-c", mill.config, command, sub, NULL};
     struct mr_proc ctl;
     char log[160];
 
-    snprintf(log, sizeof(log), "%s/doctor", mill.redis.dir);
+    snprintf(log, sizeof(log), "%s/ctl", mill.redis.dir);
+    unlink(log);
     mr_proc_start(&ctl, argv, NULL, log);
     mr_proc_exit_status(&ctl, DONE_MS);
     if (!mr_proc_said(&ctl, words))
         mr_proc_show(&ctl);
-    ck_assert_msg(mr_proc_said(&ctl, words), "doctor does not say: %s", words);
+    ck_assert_msg(mr_proc_said(&ctl, words), "%s does not say: %s", command, words);
     ck_assert(!mr_proc_said(&ctl, MR_S3_SECRET));
 }
 
@@ -284,13 +286,35 @@ START_TEST(doctor_tries_the_bucket)
 {
     start(NULL);
     mr_mill_dispatch(&mill, 0, 1);
-    doctor_says("/shop: a file was put there, read and removed");
+    says("doctor", NULL, "/shop: a file was put there, read and removed");
     ck_assert_uint_eq(mr_s3_effects(&s3, "put"), 1);
     ck_assert_uint_eq(mr_s3_effects(&s3, "delete"), 1);
     expect_bucket(0);
     mr_s3_stop(&s3);
-    doctor_says("PUT millrace-probe-");
+    says("doctor", NULL, "PUT millrace-probe-");
     mr_s3_start(&s3, mill.redis.dir, NULL);
+    stop();
+}
+END_TEST
+
+START_TEST(the_audit_looks_into_the_bucket)
+{
+    start(NULL);
+    mr_mill_dispatch(&mill, 0, 1);
+    push_invoice();
+    await_done();
+    says("billing", "audit", "audited 1 invoices");
+    says("billing", "audit", ": 0 findings");
+    mr_mill_drain(&mill, 0, DONE_MS);
+    mr_s3_stop(&s3); /* and with it all objects */
+    mr_s3_start(&s3, mill.redis.dir, NULL);
+    configure(NULL);
+    mr_mill_dispatch(&mill, 0, 1);
+    says("billing", "audit", "is not in storage.s3 http://127.0.0.1");
+    says("billing", "audit", "push its job inv-1 again");
+    push_invoice();
+    await_done();
+    says("billing", "audit", ": 0 findings");
     stop();
 }
 END_TEST
@@ -304,6 +328,7 @@ int main(void)
         {an_invoice_goes_into_the_bucket,                               0              },
         {an_invoice_waits_for_a_server_that_says_slow_down,             0              },
         {a_wrong_secret_is_told_and_shown_nowhere,                      0              },
+        {the_audit_looks_into_the_bucket,                               0              },
         {doctor_tries_the_bucket,                                       0              },
     };
 

@@ -366,8 +366,9 @@ const actions = {
 const EFFECTS = ["put", "initiate", "part", "complete", "abort", "delete"];
 const SAID = { slowdown: "SlowDown", fail: "InternalError", denied: "AccessDenied", vanish: "NoSuchUpload" };
 
-function refusalOf(ask, error) {
-    return { status: error.status, error: error.code, body: xml("Error", `<Code>${error.code}</Code><Message>no</Message>`) };
+function refusalOf(error) {
+    const region = error.code === "AuthorizationHeaderMalformed" ? `<Region>${options.region}</Region>` : "";
+    return { status: error.status, error: error.code, body: xml("Error", `<Code>${error.code}</Code><Message>no</Message>${region}`) };
 }
 
 function carryOut(ask, body) {
@@ -377,7 +378,7 @@ function carryOut(ask, body) {
         throw new Refusal("reset");
     checkBody(ask, body);
     if (ask.fault === "error200")
-        return refusalOf(ask, new Refusal("InternalError", 200));
+        return refusalOf(new Refusal("InternalError", 200));
     if (!actions[ask.op])
         throw new Refusal("MethodNotAllowed");
     const answer = actions[ask.op](ask, body);
@@ -438,7 +439,7 @@ async function serve(request, response) {
                 console.error(error);
             return ask.socket.destroy();
         }
-        answer = error.code === "reset" ? null : refusalOf(ask, error);
+        answer = error.code === "reset" ? null : refusalOf(error);
     }
     if (["reset-after", "hang"].includes(ask.fault))
         answer = null;

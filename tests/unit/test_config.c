@@ -746,6 +746,31 @@ START_TEST(the_documentation_names_options_and_variables)
 }
 END_TEST
 
+START_TEST(a_bucket_can_come_from_the_environment_alone)
+{
+    const char *const environment[] = {"MILLRACE_STORAGE_KIND=s3",
+                                       "MILLRACE_STORAGE_S3_BUCKET=shop",
+                                       "MILLRACE_STORAGE_S3_KEY=AKIA",
+                                       "MILLRACE_STORAGE_S3_SECRET=canary+w9",
+                                       "MILLRACE_STORAGE_S3_ENDPOINT=http://minio:9000",
+                                       "MILLRACE_STORAGE_S3_PATH_STYLE=true",
+                                       "MILLRACE_STORAGE_S3_PART_SIZE=16MiB",
+                                       NULL};
+    struct mr_buf shown = {0};
+
+    load_good("", environment);
+    json_t *s3 = json_object_get(json_object_get(config->sections, "storage"), "s3");
+    ck_assert_str_eq(json_string_value(json_object_get(s3, "bucket")), "shop");
+    ck_assert_str_eq(json_string_value(json_object_get(s3, "secret")), "canary+w9");
+    ck_assert(json_is_true(json_object_get(s3, "path_style")));
+    ck_assert_int_eq(json_integer_value(json_object_get(s3, "part_size_bytes")), 16 << 20);
+    mr_config_print(config, false, &shown);
+    ck_assert_ptr_null(strstr(shown.at, "canary"));
+    mr_buf_fini(&shown);
+    done();
+}
+END_TEST
+
 int main(void)
 {
     const struct mr_test tests[] = {
@@ -770,6 +795,7 @@ int main(void)
         {a_reload_knows_what_changed,                     MR_COUNT(changes)        },
         {what_needs_a_restart_is_kept_until_then,         0                        },
         {the_documentation_names_options_and_variables,   0                        },
+        {a_bucket_can_come_from_the_environment_alone,    0                        },
     };
 
     return mr_suite_run("config", tests);

@@ -4,6 +4,7 @@
 #include "proto/base/mem.h"
 #include "tests/support/s3.h"
 #include "tests/support/scratch.h"
+#include "tests/support/sink.h"
 #include "tests/support/suite.h"
 #include "tests/support/wait.h"
 
@@ -186,10 +187,11 @@ START_TEST(a_kept_file_is_there_with_every_byte)
 END_TEST
 
 static const char *const kinds[][2] = {
-    {"a.pdf",  "application/pdf"         },
-    {"a.csv",  "text/csv; charset=utf-8" },
-    {"a.what", "application/octet-stream"},
-    {"a",      "application/octet-stream"},
+    {"a.pdf",    "application/pdf"         },
+    {"a.csv",    "text/csv; charset=utf-8" },
+    {"a.csv.gz", "application/gzip"        },
+    {"a.what",   "application/octet-stream"},
+    {"a",        "application/octet-stream"},
 };
 
 START_TEST(an_object_says_what_it_is)
@@ -249,6 +251,32 @@ START_TEST(the_bucket_may_stand_before_the_host)
                      text_of("storage.s3 http://shop.localhost:%d", s3.peer.port));
     must_put("a/b.pdf", 2 * PART);
     expect_whole("a/b.pdf", 2 * PART);
+    stop();
+}
+END_TEST
+
+START_TEST(the_server_must_prove_who_it_is)
+{
+    char certificate[96], key[96];
+    const char *const args[] = {"--cert", certificate, "--tls-key", key, NULL};
+
+    mr_scratch_folder(dir);
+    mr_sink_certify(dir, "server");
+    mr_sink_certify(dir, "stranger");
+    snprintf(certificate, sizeof(certificate), "%s/server.crt", dir);
+    snprintf(key, sizeof(key), "%s/server.key", dir);
+    mr_s3_start(&s3, dir, args);
+    section = json_pack("{s:s, s:o}", "kind", "s3", "s3", options_of(&s3));
+    open_storage();
+    reopen_with("endpoint", json_string(text_of("https://127.0.0.1:%d", s3.peer.port)));
+    reopen_with("ca_file", json_string(text_of("%s/stranger.crt", dir)));
+    ck_assert_int_eq(put("a", 1, NULL), MR_EFAULT);
+    expect_error("no trusted connection: ");
+    expect_error("check storage.s3.endpoint and storage.s3.ca_file");
+    ck_assert_uint_eq(mr_s3_count(&s3, NULL), 0);
+    reopen_with("ca_file", json_string(certificate));
+    must_put("a", 2 * PART);
+    expect_whole("a", 2 * PART);
     stop();
 }
 END_TEST
@@ -408,7 +436,7 @@ static const struct {
     {"secret", "another",   "403 SignatureDoesNotMatch: check storage.s3.secret"                },
     {"key",    "AKIAOTHER", "403 InvalidAccessKeyId: the server does not know the key"          },
     {"region", "us-west-2",
-     "400 AuthorizationHeaderMalformed: the bucket is in another region"                        },
+     "check storage.s3.region and storage.s3.endpoint; it says eu-central-1"                    },
     {"bucket", "other",     "404 NoSuchBucket: there is no such bucket: check storage.s3.bucket"},
 };
 
@@ -747,6 +775,7 @@ int main(void)
         {nothing_is_seen_before_it_is_kept_and_a_dropped_file_leaves_nothing, 0                   },
         {keys_stand_below_the_prefix,                                         0                   },
         {the_bucket_may_stand_before_the_host,                                0                   },
+        {the_server_must_prove_who_it_is,                                     0                   },
         {a_session_token_goes_along,                                          0                   },
         {a_probe_works_and_leaves_nothing,                                    0                   },
         {odd_names_are_signed_as_amazons_signer_does,                         MR_COUNT(odd_places)},

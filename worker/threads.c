@@ -123,8 +123,8 @@ static void put_to_work(struct thread *thread, struct mr_delivery *d)
     threads->events.on_started(threads->events.arg, d);
     uv_mutex_lock(&threads->lock);
     thread->work = d;
-    uv_cond_signal(&thread->wake);
     uv_mutex_unlock(&threads->lock);
+    uv_cond_signal(&thread->wake); /* it finds the lock free */
 }
 
 static void on_tend(uv_timer_t *timer);

@@ -18,6 +18,25 @@ size_t mr_sink_count(const struct mr_peer *sink)
     return n;
 }
 
+size_t mr_sink_connections(const struct mr_peer *sink)
+{
+    json_t *mails = mr_peer_lines(sink), *peers = json_object(), *mail;
+    size_t i;
+
+    json_array_foreach(mails, i, mail)
+    {
+        char peer[24];
+
+        snprintf(peer, sizeof(peer), "%lld",
+                 (long long)json_integer_value(json_object_get(mail, "peer")));
+        json_object_set_new(peers, peer, json_true());
+    }
+    size_t n = json_object_size(peers);
+    json_decref(peers);
+    json_decref(mails);
+    return n;
+}
+
 void mr_sink_certify(const char *dir, const char *name)
 {
     char command[512];

@@ -25,7 +25,7 @@ static struct mr_outcome settle(struct mr_till *till, struct mr_job *job, struct
 
 static struct mr_outcome hold_for_a_person(const struct mr_deal *deal)
 {
-    return mr_outcome_fail("held for a person: %s; look there for metadata uuid %s, then say "
+    return mr_outcome_hold("held for a person: %s; look there for metadata uuid %s, then say "
                            "workerctl billing resolve %s ok|refused",
                            deal->why, deal->uuid, deal->uuid);
 }

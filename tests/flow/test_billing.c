@@ -1,6 +1,8 @@
 /* billing.invoice and billing.charge against a real MariaDB and a real payment provider: once each, whatever gets lost. */
 #include "proto/base/str.h"
+#include "tests/support/scratch.h"
 #include "tests/support/shop.h"
+#include "tests/support/sink.h"
 #include "tests/support/suite.h"
 #include "tests/support/wait.h"
 
@@ -150,9 +152,10 @@ static json_t *mail(size_t i, size_t want)
     return envelope;
 }
 
-#define MAILED(uuid, customer)                                                                 \
+#define MAILED(uuid, customer, more)                                                           \
     "{\"uuid\":\"" uuid "\",\"job\":\"billing.invoice\",\"data\":{\"customer\":\"" customer    \
-    "\",\"currency\":\"EUR\",\"mail\":true,\"lines\":[{\"text\":\"Flour\",\"quantity\":1,"     \
+    "\",\"currency\":\"EUR\",\"mail\":true," more                                              \
+    "\"lines\":[{\"text\":\"Flour\",\"quantity\":1,"                                           \
     "\"unit_minor\":1000,\"tax_bp\":0}]}}"
 
 START_TEST(an_invoice_is_followed_by_its_mail_under_one_name)
@@ -161,7 +164,7 @@ START_TEST(an_invoice_is_followed_by_its_mail_under_one_name)
 
     start();
     for (size_t n = 0; n < 2; n++) {
-        mr_shop_push(&shop, MAILED("i-1", "ann"));
+        mr_shop_push(&shop, MAILED("i-1", "ann", ""));
         mr_shop_await_done(&shop, SOON_MS);
         json_t *envelope = mail(n, n + 1), *data = json_object_get(envelope, "data");
         ck_assert_str_eq(json_string_value(json_object_get(envelope, "job")), "email.send");
@@ -177,16 +180,80 @@ START_TEST(an_invoice_is_followed_by_its_mail_under_one_name)
 }
 END_TEST
 
+/* The whole way: templates of the house, an SMTP server, and a queue of mails that is served. */
+static void start_with_mail(struct mr_peer *sink)
+{
+    static const char served[] =
+        "pools: { main: { queues: [main, mails], concurrency: 5, backoff: 20ms..100ms } }";
+    const char *dir = shop.mill.redis.dir;
+
+    mr_shop_start(&shop, served, "timeout: 1s", NULL);
+    mr_sink_start(sink, dir, NULL);
+    mr_scratch_put(dir, "invoice.subject.mustache", "Invoice {{number}} of {{date}}");
+    mr_scratch_put(dir, "invoice.text.mustache",
+                   "Dear {{customer.name}}, {{total}}{{#due}} until {{due}}{{/due}}.");
+    size_t len = strlen(shop.yaml);
+    snprintf(shop.yaml + len, sizeof(shop.yaml) - len,
+             "email: { url: \"smtp://127.0.0.1:%d\", from: shop@example.org, tls: off }\n"
+             "templates: { dir: \"%s\" }\n",
+             sink->port, dir);
+    mr_mill_dispatch(&shop.mill, 0, 1);
+}
+
+static void says(const json_t *mail, const char *words)
+{
+    char *text = json_dumps(mail, 0);
+
+    ck_assert_msg(strstr(text, words) != NULL, "no \"%s\": %s", words, text);
+    free(text);
+}
+
+static void carries_the_paper(json_t *mail)
+{
+    const char *uuid, *name, *type;
+    char path[PATH_MAX];
+    struct stat paper;
+    json_int_t bytes;
+
+    snprintf(path, sizeof(path), "%s/" KEY, shop.files);
+    ck_assert_int_eq(stat(path, &paper), 0);
+    ck_assert_int_eq(json_unpack(mail, "{s:s, s:[{s:s, s:s, s:I}!]}", "uuid", &uuid, "files",
+                                 "name", &name, "type", &type, "bytes", &bytes),
+                     0);
+    ck_assert_str_eq(uuid, "i-1.mail");
+    ck_assert_str_eq(name, "INV-000001.pdf");
+    ck_assert_str_eq(type, "application/pdf");
+    ck_assert_int_eq(bytes, paper.st_size);
+}
+
+START_TEST(the_mail_brings_the_paper_itself)
+{
+    struct mr_peer sink;
+
+    start_with_mail(&sink);
+    mr_shop_push(&shop,
+                 MAILED("i-1", "ann", "\"date\":\"2026-12-31\",\"due\":\"2027-01-14\","));
+    mr_wait_for(mr_sink_count(&sink) == 1, SOON_MS);
+    json_t *mails = mr_peer_lines(&sink);
+    says(json_array_get(mails, 0), "Invoice INV-000001 of 2026-12-31");
+    says(json_array_get(mails, 0), "10.00 EUR until 2027-01-14.");
+    carries_the_paper(json_array_get(mails, 0));
+    json_decref(mails);
+    mr_peer_stop(&sink);
+    stop();
+}
+END_TEST
+
 START_TEST(a_customer_without_an_address_leaves_the_invoice_and_says_so)
 {
     start();
     mr_mariadb_do(&shop.db, "INSERT INTO billing_customers (id, name) VALUES ('bob', 'Bob')");
-    mr_shop_push(&shop, MAILED("i-1", "bob"));
+    mr_shop_push(&shop, MAILED("i-1", "bob", ""));
     mr_shop_await_letter(&shop, "failed",
                          "invoice INV-000001 is issued, but not mailed: customer bob has no "
                          "email in billing_customers");
     mr_mariadb_do(&shop.db, "UPDATE billing_customers SET email = 'b@x.org' WHERE id = 'bob'");
-    mr_shop_push(&shop, MAILED("i-1", "bob"));
+    mr_shop_push(&shop, MAILED("i-1", "bob", ""));
     mr_shop_await_done(&shop, SOON_MS);
     json_decref(mail(0, 1));
     ck_assert_int_eq(count("billing_invoices WHERE pdf_at IS NOT NULL"), 1);
@@ -787,6 +854,7 @@ int main(void)
         {an_invoice_is_numbered_booked_and_printed,                          MR_COUNT(currencies)},
         {a_thousand_lines_make_one_invoice_of_many_pages,                    0                   },
         {an_invoice_is_followed_by_its_mail_under_one_name,                  0                   },
+        {the_mail_brings_the_paper_itself,                                   0                   },
         {a_customer_without_an_address_leaves_the_invoice_and_says_so,       0                   },
         {days_and_notes_are_printed,                                         0                   },
         {the_same_invoice_again_issues_nothing_and_mends_the_paper,          0                   },

@@ -1,6 +1,7 @@
 #include "proto/config.h"
 
 #include "proto/base/mem.h"
+#include "proto/bucket.h"
 #include "proto/config_email.h"
 #include "proto/config_env.h"
 #include "proto/config_table.h"
@@ -85,18 +86,19 @@ static void add_paths(json_t *values, const char *const *environment)
                              json_string_value(json_object_get(values, "runtime_dir"))));
 }
 
-/*
- * Where the option was written; the whole document where it was not. name has at most one dot.
- */
+/* Where the option was written; the whole document where it was not. */
 static struct mr_place place_of(const struct load *load, const char *name)
 {
-    size_t len = strcspn(name, ".");
-    char *group = mr_strndup(name, len);
-    const struct mr_yaml *node = mr_yaml_get(load->root, group);
+    const struct mr_yaml *node = load->root;
 
-    if (name[len])
-        node = mr_yaml_get(node, name + len + 1);
-    free(group);
+    while (node && *name) {
+        size_t len = strcspn(name, ".");
+        char *member = mr_strndup(name, len);
+
+        node = mr_yaml_get(node, member);
+        free(member);
+        name += len + (name[len] == '.');
+    }
     return node ? node->at : (struct mr_place){.origin = load->source};
 }
 
@@ -228,6 +230,31 @@ static void check_billing(const struct load *load)
                              "billing.number %s (billing.yearly)", err.text);
 }
 
+/* An option of the bucket's, when it is configured: refused where it stands. */
+static void check_bucket(const struct load *load, const char *option, enum mr_code code,
+                         const struct mr_err *err)
+{
+    if (code != MR_OK)
+        mr_config_errors_add(load->errors, place_of(load, option), "%s %s", option, err->text);
+}
+
+static void check_s3(const struct load *load)
+{
+    const char *name = json_string_value(mr_options_get(load->values, "storage.s3.bucket"));
+    const char *prefix = json_string_value(mr_options_get(load->values, "storage.s3.prefix"));
+    const char *endpoint =
+        json_string_value(mr_options_get(load->values, "storage.s3.endpoint"));
+    struct mr_err err;
+
+    if (name)
+        check_bucket(load, "storage.s3.bucket", mr_bucket_check_name(name, &err), &err);
+    if (prefix)
+        check_bucket(load, "storage.s3.prefix", mr_bucket_check_prefix(prefix, &err), &err);
+    if (endpoint)
+        check_bucket(load, "storage.s3.endpoint", mr_bucket_read_endpoint(endpoint, NULL, &err),
+                     &err);
+}
+
 /* What the other kind needs may be missing. */
 static void check_storage(const struct load *load)
 {
@@ -239,6 +266,7 @@ static void check_storage(const struct load *load)
         if (!mr_options_get(load->values, needed[i]))
             mr_config_errors_add(load->errors, place_of(load, "storage.kind"),
                                  "storage.kind is s3, but %s is not configured", needed[i]);
+    check_s3(load);
 }
 
 static void fill_pools(struct mr_config *config)

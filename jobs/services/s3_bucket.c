@@ -6,6 +6,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 #include "proto/base/random.h"
+#include "proto/bucket.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,81 +33,47 @@ static enum mr_code need(const json_t *section, const char *name, const char **o
                           name);
 }
 
-static enum mr_code check_bucket(const char *name, struct mr_err *err)
+/* The configuration's check has said it already; these sections may come from elsewhere. */
+static enum mr_code name_option(const char *option, enum mr_code code, struct mr_err *why,
+                                struct mr_err *err)
 {
-    size_t len = strlen(name);
-
-    if (len < 3 || len > 63 || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-") != len)
-        return mr_fail(err, MR_EINVAL,
-                       "storage.s3.bucket: 3 to 63 of a-z, 0-9, '.' and '-' are allowed");
-    return MR_OK;
-}
-
-/* The prefix is part of keys, and so made as they are; it may end with a slash, or in the midst of a name. */
-static enum mr_code check_prefix(const char *prefix, struct mr_err *err)
-{
-    size_t len = strlen(prefix);
-
-    if (len > MR_STORAGE_KEY_MAX || *prefix == '/' || strstr(prefix, "//") ||
-        strstr(prefix, "..") ||
-        strspn(prefix, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-/") !=
-            len)
-        return mr_fail(err, MR_EINVAL,
-                       "storage.s3.prefix: at most %d of A-Z a-z 0-9 _ . - and, between names, "
-                       "'/' are allowed",
-                       MR_STORAGE_KEY_MAX);
-    return MR_OK;
-}
-
-/* "https", "host" or "host:port" of the endpoint, which has nothing behind them. */
-static enum mr_code split_endpoint(const char *endpoint, size_t *out_scheme,
-                                   const char **out_host, struct mr_err *err)
-{
-    const char *host = strstr(endpoint, "://");
-    size_t len = host ? strlen(host + 3) : 0;
-
-    if (len == 0 || strcspn(host + 3, "/?#@ ") < len - (host[3 + len - 1] == '/'))
-        return mr_fail(err, MR_EINVAL,
-                       "storage.s3.endpoint must be https://host or https://host:port, with "
-                       "nothing behind it");
-    *out_scheme = (size_t)(host - endpoint);
-    *out_host = host + 3;
-    return MR_OK;
+    return code == MR_OK ? MR_OK : mr_fail(err, code, "storage.s3.%s %s", option, why->text);
 }
 
 /* A port that is the scheme's own is not in the header, whatever the url says. */
-static char *host_header(size_t scheme_len, const char *host)
+static char *host_header(const struct mr_bucket_endpoint *at)
 {
-    const char *own = scheme_len == strlen("https") ? ":443" : ":80";
-    size_t len = strcspn(host, "/"), own_len = strlen(own);
+    const char *own = at->scheme_len == strlen("https") ? ":443" : ":80";
+    size_t len = at->host_len, own_len = strlen(own);
 
-    if (len > own_len && memcmp(host + len - own_len, own, own_len) == 0)
+    if (len > own_len && memcmp(at->host + len - own_len, own, own_len) == 0)
         len -= own_len;
-    return mr_strndup(host, len);
+    return mr_strndup(at->host, len);
 }
 
 static enum mr_code place_bucket(struct mr_s3_bucket *bucket, const json_t *section,
                                  struct mr_err *err)
 {
-    const char *name = NULL, *endpoint = text_of(section, "endpoint"), *at = NULL;
+    const char *name = NULL, *endpoint = text_of(section, "endpoint");
     bool path_style = json_is_true(json_object_get(section, "path_style"));
+    struct mr_bucket_endpoint at = {0};
     char *own = NULL;
-    size_t scheme = 0;
+    struct mr_err why;
     enum mr_code code = need(section, "bucket", &name, err);
 
     if (code == MR_OK)
-        code = check_bucket(name, err);
+        code = name_option("bucket", mr_bucket_check_name(name, &why), &why, err);
     if (code != MR_OK)
         return code;
     if (!endpoint)
         endpoint = own = mr_asprintf("https://s3.%s.amazonaws.com", bucket->who.region);
-    code = split_endpoint(endpoint, &scheme, &at, err);
+    code = name_option("endpoint", mr_bucket_read_endpoint(endpoint, &at, &why), &why, err);
     if (code == MR_OK) {
-        char *host = host_header(scheme, at);
+        char *host = host_header(&at);
 
         bucket->host = path_style ? mr_strdup(host) : mr_asprintf("%s.%s", name, host);
         bucket->folder = path_style ? mr_asprintf("/%s", name) : mr_strdup("");
-        bucket->origin = mr_asprintf("%.*s://%s", (int)scheme, endpoint, bucket->host);
+        bucket->origin = mr_asprintf("%.*s://%s", (int)at.scheme_len, endpoint, bucket->host);
         bucket->name = mr_asprintf("storage.s3 %s%s", bucket->origin, bucket->folder);
         free(host);
     }
@@ -117,6 +84,7 @@ static enum mr_code place_bucket(struct mr_s3_bucket *bucket, const json_t *sect
 static enum mr_code read_section(struct mr_s3_bucket *bucket, const json_t *section,
                                  struct mr_err *err)
 {
+    struct mr_err why;
     enum mr_code code = need(section, "key", &bucket->who.key, err);
 
     if (code == MR_OK)
@@ -128,7 +96,7 @@ static enum mr_code read_section(struct mr_s3_bucket *bucket, const json_t *sect
     bucket->ca_file = text_of(section, "ca_file");
     bucket->timeout_ms = (uint64_t)json_integer_value(json_object_get(section, "timeout_ms"));
     if (code == MR_OK)
-        code = check_prefix(bucket->prefix, err);
+        code = name_option("prefix", mr_bucket_check_prefix(bucket->prefix, &why), &why, err);
     return code == MR_OK ? place_bucket(bucket, section, err) : code;
 }
 

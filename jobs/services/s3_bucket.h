@@ -31,7 +31,7 @@ struct mr_s3_request {
     uint64_t fd_bytes;
     const char *sha256; /* of the body in fd */
     struct mr_job *job; /* may be NULL: nobody cancels it */
-    bool once;          /* a single attempt */
+    bool once;          /* a single attempt, and a short one: nothing depends on it */
     /* For the bytes of a good answer. NULL: they are kept in the answer. Where the connection breaks it goes on behind what was given. */
     mr_storage_bytes_fn *on_bytes;
     void *arg;

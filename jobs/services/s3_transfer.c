@@ -12,7 +12,13 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { BODY_MAX = 1 << 20, SLOWEST_BYTES_S = 512, CONNECT_MAX_MS = 10000, HEADERS_ROOM = 4 };
+enum {
+    BODY_MAX = 1 << 20,
+    SLOWEST_BYTES_S = 512,
+    CONNECT_MAX_MS = 10000,
+    ONCE_MAX_MS = 5000,
+    HEADERS_ROOM = 4
+};
 
 /* One attempt on its way. */
 struct transfer {
@@ -239,6 +245,8 @@ static void write_method(struct transfer *t)
 static void write_limits(struct transfer *t)
 {
     uint64_t silence_ms = t->bucket->timeout_ms;
+    if (t->request->once && silence_ms > ONCE_MAX_MS)
+        silence_ms = ONCE_MAX_MS;
     uint64_t connect_ms = silence_ms < CONNECT_MAX_MS ? silence_ms : CONNECT_MAX_MS;
 
     curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);

@@ -495,6 +495,25 @@ START_TEST(a_cancelled_job_does_not_wait_and_leaves_nothing)
 }
 END_TEST
 
+/* Nor does it wait for a server that hangs when the upload is taken back. */
+START_TEST(taking_an_upload_back_does_not_take_long)
+{
+    static char bytes[2 * PART];
+    const char *const args[] = {"--fault", "part=denied", "--fault", "abort=hang", NULL};
+    struct mr_storage_file *file;
+
+    start_with(args);
+    reopen_with("timeout_ms", json_integer(600000));
+    ck_assert_int_eq(mr_storage_create(storage, "a", NULL, &file, &err), MR_OK);
+    ck_assert_int_eq(mr_storage_write(file, bytes, sizeof(bytes), &err), MR_EFAULT);
+    uint64_t from_ms = mr_clock_ms();
+    mr_storage_drop(file);
+    ck_assert_uint_lt(mr_clock_ms() - from_ms, 10000);
+    ck_assert_uint_eq(mr_s3_count(&s3, "abort"), 1);
+    stop();
+}
+END_TEST
+
 /* An attempt that was killed with an upload under way: its parts stay, until the next attempt at this key. */
 START_TEST(what_a_killed_attempt_left_goes_with_the_next_one)
 {
@@ -711,14 +730,14 @@ static const struct {
     {"bucket",   NULL,               "storage.s3.bucket is not configured: storage.kind is s3"},
     {"key",      NULL,               "storage.s3.key is not configured: storage.kind is s3"   },
     {"secret",   NULL,               "storage.s3.secret is not configured: storage.kind is s3"},
-    {"bucket",   "No_Bucket",        "storage.s3.bucket: 3 to 63 of a-z, 0-9"                 },
-    {"bucket",   "ab",               "storage.s3.bucket: 3 to 63 of a-z, 0-9"                 },
+    {"bucket",   "No_Bucket",        "storage.s3.bucket must be 3 to 63 of a-z, 0-9"          },
+    {"bucket",   "ab",               "storage.s3.bucket must be 3 to 63 of a-z, 0-9"          },
     {"endpoint", "http://host/path", "storage.s3.endpoint must be https://host"               },
     {"endpoint", "http://u:p@host",  "storage.s3.endpoint must be https://host"               },
     {"endpoint", "http://",          "storage.s3.endpoint must be https://host"               },
-    {"prefix",   "/a",               "storage.s3.prefix: at most 200"                         },
-    {"prefix",   "a/../b",           "storage.s3.prefix: at most 200"                         },
-    {"prefix",   "a b",              "storage.s3.prefix: at most 200"                         },
+    {"prefix",   "/a",               "storage.s3.prefix must be at most 200"                  },
+    {"prefix",   "a/../b",           "storage.s3.prefix must be at most 200"                  },
+    {"prefix",   "a b",              "storage.s3.prefix must be at most 200"                  },
 };
 
 START_TEST(an_option_that_cannot_be_right_is_refused)
@@ -785,6 +804,7 @@ int main(void)
         {a_wrong_option_is_told_with_what_to_do,                              MR_COUNT(mistakes)  },
         {a_server_that_is_away_is_told_after_some_attempts,                   0                   },
         {a_cancelled_job_does_not_wait_and_leaves_nothing,                    MR_COUNT(waits)     },
+        {taking_an_upload_back_does_not_take_long,                            0                   },
         {what_a_killed_attempt_left_goes_with_the_next_one,                   0                   },
         {a_spool_that_is_no_folder_is_told,                                   0                   },
         {a_reading_that_breaks_goes_on_where_it_stopped,                      0                   },

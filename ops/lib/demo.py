@@ -10,7 +10,8 @@ import sys
 import threading
 import time
 
-from demo_checks import check_attachments, check_audit, check_books, check_csvs, check_pdfs, check_subscriptions, leftovers
+from demo_checks import (check_attachments, check_audit, check_books, check_csvs, check_invoice_mails, check_months, check_pdfs,
+                         check_subscriptions, leftovers)
 from demo_parts import BUILD, PREFIX, Stage, fail
 from demo_plan import EXACTLY_ONCE, charges, plan
 from demo_world import Evidence, fill_database, write_files
@@ -177,6 +178,9 @@ def account(stage, jobs, kills):
               for job, outcome in wrong]
     periods, bad_periods = check_subscriptions(stage, seen)
     carried, bad_mails = check_attachments(jobs, seen)
+    told, bad_told = check_invoice_mails(stage, jobs, seen)
+    forms, bad_forms = check_months(stage)
+    faults += bad_told + bad_forms
     faults += check_books(stage, jobs) + check_audit(stage) + bad_pdfs + bad_csvs + bad_periods + bad_mails
     faults += [f"nobody asked for the effect of {uuid}" for uuid in seen.strangers(jobs)]
     faults += [f"left half-written: {name}" for name in leftovers(stage)]
@@ -185,7 +189,8 @@ def account(stage, jobs, kills):
   {sum(seen.seen['mail'].values())} mails and {sum(seen.seen['sms'].values())} messages received; {repeats} jobs of the at-least-once kinds repeated
   {pdfs} invoices, numbered without a gap, their PDFs read; {sum(seen.seen['charge'].values())} charges, one for each key; {seen.replays} requests repeated under their key and done once
   {periods} periods of subscriptions invoiced, each once; {carried} mails with their files, byte for byte
-  the ledger sums to 0 for every job, and workerctl billing audit agrees; {csvs} CSV files equal to the database""")
+  the ledger sums to 0 for every job, and workerctl billing audit agrees; {csvs} CSV files equal to the database
+  {told} invoices brought by mail; reports in other forms: {", ".join(f"{n} {form}" for form, n in sorted(forms.items()))}""")
     for fault in faults[:20]:
         print(f"  WRONG: {fault}")
     good = not faults and seen.left == 0

@@ -4,9 +4,12 @@ import base64
 import collections
 import csv
 import hashlib
+import json
 import os
 import re
 import subprocess
+import xml.etree.ElementTree
+import zipfile
 
 from demo_plan import LOGO
 from demo_world import CHILDREN, PICTURE
@@ -99,12 +102,13 @@ def check_pdfs(stage):
 
 
 def check_csvs(stage):
-    """Opens every report: each row as the database has it."""
+    """Opens every report of bookings: each row as the database has it."""
     want = [[*row[:5], row[5] or ""] for row in stage.sql(
         "SELECT id, guest, nights, price, booked_on, REPLACE(note, '\n', '|') FROM bookings "
         "WHERE booked_on BETWEEN '2026-02-01' AND '2026-03-31' ORDER BY id")]
     wrong, good = [], 0
-    for uuid, rows, size, place in stage.sql("SELECT uuid, row_count, bytes, place FROM report_runs WHERE state = 'done'"):
+    for uuid, rows, size, place in stage.sql(
+            "SELECT uuid, row_count, bytes, place FROM report_runs WHERE state = 'done' AND report = 'bookings'"):
         path = os.path.join(stage.files, place)
         with open(path, encoding="utf-8", newline="") as file:
             head, *got = list(csv.reader(file))
@@ -117,6 +121,62 @@ def check_csvs(stage):
         else:
             good += 1
     return good, wrong
+
+
+def xlsx_cells(path):
+    """The texts and numbers of the first sheet, row by row."""
+    with zipfile.ZipFile(path) as book:
+        sheet = xml.etree.ElementTree.fromstring(book.read("xl/worksheets/sheet1.xml"))
+        charts = [name for name in book.namelist() if name.startswith("xl/charts/chart")]
+    space = {"s": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
+    rows = [["".join(cell.itertext()) for cell in row.findall("s:c", space)] for row in sheet.iterfind(".//s:row", space)]
+    return rows, len(charts)
+
+
+def read_months(path):
+    """(bookings that the file's rows and totals tell, whether it is all there) of a report in any of its forms."""
+    if path.endswith(".jsonl"):
+        with open(path, encoding="utf-8") as file:
+            rows = [json.loads(line) for line in file]
+        return rows[-1]["bookings"], len(rows) == 16 + 4 + 1
+    if path.endswith(".csv"):
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file))
+        return int(rows[-1][2]), len(rows) == 1 + 16 + 4 + 1
+    if path.endswith(".xlsx"):
+        rows, charts = xlsx_cells(path)
+        return int(rows[-1][1]), len(rows) == 1 + 16 + 4 + 1 and charts == 2
+    text = subprocess.run(["pdftotext", "-layout", path, "-"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    totals = re.findall(r"^\s*Total(?: \d)?\s+(\d+)\s", text, re.MULTILINE)
+    return int(totals[-1]) if len(totals) == 4 + 1 else 0, "Bookings by length" in text and "Turnover" in text
+
+
+def check_months(stage):
+    """(reports in all forms, what is wrong): each tells as many bookings as the database has, and its sum is that recorded."""
+    want = int(stage.sql("SELECT COUNT(*) FROM bookings WHERE nights BETWEEN 1 AND 4")[0][0])
+    wrong, forms = [], collections.Counter()
+    for uuid, place in stage.sql("SELECT uuid, place FROM report_runs WHERE state = 'done' AND report = 'months'"):
+        bookings, whole = read_months(os.path.join(stage.files, place))
+        if bookings != want or not whole:
+            wrong.append(f"report {uuid}: {place} tells {bookings} bookings of {want}, or is not whole")
+        forms[place.rpartition(".")[2]] += 1
+    return forms, wrong
+
+
+def check_invoice_mails(stage, jobs, seen):
+    """(invoices that came by mail, what is wrong): the PDF of the storage, to the customer."""
+    keys = dict(stage.sql("SELECT uuid, pdf_key FROM billing_invoices"))
+    wanted = {job.uuid for job in jobs if job.want == "invoice" and job.data.get("mail")}
+    wrong, told = [], set()
+    for mail in seen.mails:
+        uuid, _, kind = (mail["uuid"] or "").rpartition(".")
+        if kind != "mail" or uuid not in wanted:
+            continue
+        with open(os.path.join(stage.files, keys[uuid]), "rb") as file:
+            if [hashlib.sha256(file.read()).hexdigest()] != [one["sha256"] for one in mail["files"]]:
+                wrong.append(f"mail of invoice {uuid}: it does not bring {keys[uuid]}")
+        told.add(uuid)
+    return len(told), wrong + [f"invoice {uuid}: no mail brought it" for uuid in wanted - told]
 
 
 def leftovers(stage):

@@ -92,7 +92,11 @@ def invoice_data(n):
 
 def invoices():
     for n in range(60):
-        yield Job("billing.invoice", QUEUES[n % 5], "billing.invoice", invoice_data(n), "invoice")
+        if n % 3:
+            yield Job("billing.invoice", QUEUES[n % 5], "billing.invoice", invoice_data(n), "invoice")
+        else:
+            yield Job("billing.invoice, and its mail", QUEUES[n % 5], "billing.invoice", {**invoice_data(n), "mail": True},
+                      "invoice")
     for n in range(3):
         yield Job("billing.invoice, no such customer", "default", "billing.invoice",
                   {**invoice_data(n), "customer": "nobody"}, "failed")
@@ -126,6 +130,10 @@ def reports():
     span = {"from": "2026-02-01", "to": "2026-03-31"}
     for _ in range(6):
         yield Job("report.generate", "reports", "report.generate", {"report": "bookings", "params": span}, "report")
+    for form in ("csv", "jsonl", "xlsx", "pdf"):
+        for _ in range(2):
+            yield Job(f"report.generate, {form}", "reports", "report.generate",
+                      {"report": "months", "params": {}, "format": form}, "report")
     yield Job("report.generate, unknown", "reports", "report.generate", {"report": "bookins", "params": {}}, "failed")
     yield Job("report.generate, no date", "reports", "report.generate",
               {"report": "bookings", "params": {**span, "to": "soon"}}, "failed")

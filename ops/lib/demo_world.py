@@ -82,7 +82,26 @@ columns:
   note:      { title: Note }
 """
 
+MONTHS = """\
+title: Turnover by month
+sql: |
+  SELECT nights, DATE_FORMAT(booked_on, '%Y-%m') AS month, COUNT(*) AS bookings, CAST(SUM(price * 100) AS SIGNED) AS cents
+  FROM bookings WHERE nights BETWEEN 1 AND 4 GROUP BY nights, month ORDER BY nights, month
+format: [csv, jsonl, xlsx, pdf]
+columns:
+  nights:   { title: Nights, type: integer }
+  month:    { title: Month }
+  bookings: { title: Bookings, type: integer, total: sum }
+  cents:    { title: EUR, type: integer, minor: 2, thousands: ",", total: sum }
+groups: [nights]
+charts:
+  months: { type: bar, title: Bookings by length, x: nights, y: bookings }
+  share:  { type: pie, title: Turnover, x: nights, y: cents }
+"""
+
 TEMPLATES = {
+    "invoice.subject.mustache": "Your invoice {{number}}",
+    "invoice.text.mustache": "Dear {{customer.name}},\nplease find attached {{number}} of {{total}}, due on {{due}}.\n",
     "dunning.subject.mustache": "Your card was refused for {{invoice}}",
     "dunning.text.mustache": "Dear {{name}},\nwe could not charge {{amount}} for {{subscription}}. We try again on {{next_on}}.\n",
 }
@@ -118,7 +137,8 @@ def write_files(stage):
     for name, text in TEMPLATES.items():
         with open(os.path.join(stage.templates, name), "w", encoding="utf-8") as file:
             file.write(text)
-    for path, text in (("resize.sh", RESIZE), ("import.py", IMPORT), ("reports/bookings.yaml", REPORT)):
+    for path, text in (("resize.sh", RESIZE), ("import.py", IMPORT), ("reports/bookings.yaml", REPORT),
+                       ("reports/months.yaml", MONTHS)):
         path = os.path.join(stage.dir, path)
         with open(path, "w", encoding="utf-8") as file:
             file.write(text.replace("LEDGER", stage.ledger))

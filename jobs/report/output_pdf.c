@@ -43,21 +43,32 @@ static enum mr_code open_paper(const struct mr_output_plan *plan, struct mr_outp
     return MR_OK;
 }
 
-/* What has a usual length gets the room for that, where it leaves enough for the texts. */
+/* What a column of a usual length needs; a number in the bold digits of a total row. 0: a text, which takes what there is. */
+static double wanted_pt(const struct mr_report_column *column)
+{
+    static const double letter_pt = 5.2, digit_pt = 6.4, padding_pt = 6;
+
+    if (column->type == MR_REPORT_TEXT)
+        return 0;
+    return mr_column_width(column) * (mr_column_is_number(column) ? digit_pt : letter_pt) +
+           padding_pt;
+}
+
+/* Where not all get what they need, all get as much less of it; where that would be too little, they share. */
 static void set_widths(const struct mr_report *report, struct mr_pdf_column *columns)
 {
-    static const double letter_pt = 5.2, padding_pt = 6, least_pt = 45, all_pt = 481;
-    double left = all_pt;
+    static const double least_of_text_pt = 45, all_pt = 481, least_part = 0.8;
+    double wanted = 0, left = all_pt;
 
     for (unsigned i = 0; i < report->n_columns; i++) {
         columns[i].share = mr_column_width(&report->columns[i]);
-        left -= report->columns[i].type == MR_REPORT_TEXT
-                    ? least_pt
-                    : columns[i].share * letter_pt + padding_pt;
+        columns[i].width_pt = wanted_pt(&report->columns[i]);
+        wanted += columns[i].width_pt;
+        left -= report->columns[i].type == MR_REPORT_TEXT ? least_of_text_pt : 0;
     }
-    for (unsigned i = 0; left >= 0 && i < report->n_columns; i++)
-        if (report->columns[i].type != MR_REPORT_TEXT)
-            columns[i].width_pt = columns[i].share * letter_pt + padding_pt;
+    double part = wanted > left ? left / wanted : 1;
+    for (unsigned i = 0; i < report->n_columns; i++)
+        columns[i].width_pt *= part < least_part ? 0 : part;
 }
 
 static enum mr_code begin_table(struct mr_output *self, struct mr_err *err)

@@ -296,6 +296,8 @@ static const struct mr_option config_rows[] = {
      "queue of the mails that bring invoices (default: that of the invoice's job)"},
     {"billing.notes", TEXT, TREE, NULL, NULL, WORKERS,
      "printed below the lines of every invoice; lines parted by line ends"},
+    {"billing.credit_series", TEXT, TREE, "CN", NULL, WORKERS,
+     "series of numbers of credit notes that name none"},
     {"billing.catch_up", CHOICE, TREE, "each", "each|skip", WORKERS,
      "periods of a subscription that were missed: each is invoiced, or all but the one of today are skipped"},
     {"billing.dunning", &mr_config_days, TREE, "3,7,14", NULL, WORKERS,

@@ -4,7 +4,7 @@
 
 #include "worker/handler.h"
 
-extern const struct mr_handler mr_billing_invoice, mr_billing_charge, mr_billing_dun,
-    mr_billing_renew;
+extern const struct mr_handler mr_billing_invoice, mr_billing_charge, mr_billing_credit,
+    mr_billing_dun, mr_billing_refund, mr_billing_renew;
 
 #endif

@@ -9,8 +9,10 @@
 #define SELECT_ISSUED                                                                          \
     "SELECT i.uuid, i.series, i.printed, i.currency, i.net_minor, i.tax_minor, "               \
     "i.total_minor, i.issued_on, i.due_on, i.notes, i.pdf_key, i.pdf_at IS NOT NULL, c.id, "   \
-    "c.name, c.address, c.email "                                                              \
-    "FROM billing_invoices i JOIN billing_customers c ON c.id = i.customer "
+    "c.name, c.address, c.email, o.uuid, o.printed, n.reason "                                 \
+    "FROM billing_invoices i JOIN billing_customers c ON c.id = i.customer "                   \
+    "LEFT JOIN billing_credits n ON n.uuid = i.uuid "                                          \
+    "LEFT JOIN billing_invoices o ON o.uuid = n.invoice "
 
 enum { NAME_MAX_BYTES = 64 };
 
@@ -30,7 +32,10 @@ enum column {
     CUSTOMER,
     NAME,
     ADDRESS,
-    EMAIL
+    EMAIL,
+    CREDITS_UUID,
+    CREDITS,
+    REASON
 };
 
 int64_t mr_issued_integer(struct mr_bytes value)
@@ -48,6 +53,11 @@ int64_t mr_issued_integer(struct mr_bytes value)
 static char *text_of(struct mr_bytes value)
 {
     return value.at ? mr_strndup(value.at, value.len) : mr_strdup("");
+}
+
+static char *text_or_null(struct mr_bytes value)
+{
+    return value.at ? text_of(value) : NULL;
 }
 
 static void copy_day(struct mr_bytes value, char *out)
@@ -87,8 +97,10 @@ static enum mr_code on_issued(void *arg, const struct mr_sql_row *row, struct mr
     invoice->total_minor = mr_issued_integer(row->values[TOTAL]);
     copy_day(row->values[DATE], invoice->date);
     copy_day(row->values[DUE], invoice->due);
-    if (row->values[NOTES].at)
-        invoice->notes = text_of(row->values[NOTES]);
+    invoice->notes = text_or_null(row->values[NOTES]);
+    issued->credits_uuid = text_or_null(row->values[CREDITS_UUID]);
+    issued->credits = text_or_null(row->values[CREDITS]);
+    issued->reason = text_or_null(row->values[REASON]);
     return MR_OK;
 }
 
@@ -193,5 +205,8 @@ void mr_issued_fini(struct mr_issued *issued)
     free(issued->name);
     free(issued->address);
     free(issued->email);
+    free(issued->credits_uuid);
+    free(issued->credits);
+    free(issued->reason);
     *issued = (struct mr_issued){0};
 }

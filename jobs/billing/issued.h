@@ -12,6 +12,8 @@ struct mr_issued {
     char *pdf_key;                /* under storage.path */
     bool drawn;                   /* the PDF has been stored once */
     char *name, *address, *email; /* of the customer; "" when there is none */
+    /* Of a credit note: which invoice it credits, its uuid and number, and why; NULL: it is an invoice. */
+    char *credits_uuid, *credits, *reason;
     struct mr_invoice invoice; /* its date is set; its lines only after mr_issued_read_lines */
 };
 

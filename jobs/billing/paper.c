@@ -26,17 +26,29 @@ static void add_head(struct mr_pdf *pdf, const struct mr_paper *paper,
     if (*issued->address)
         mr_pdf_text(pdf, MR_PDF_NORMAL, issued->address);
     mr_pdf_gap(pdf, GAP_PT);
-    snprintf(title, sizeof(title), "Invoice %s", issued->printed);
+    snprintf(title, sizeof(title), "%s %s", issued->credits ? "Credit note" : "Invoice",
+             issued->printed);
     mr_pdf_text(pdf, MR_PDF_TITLE, title);
     mr_pdf_pair(pdf, "Number", issued->printed);
     mr_pdf_pair(pdf, "Date", issued->invoice.date);
     if (*issued->invoice.due)
         mr_pdf_pair(pdf, "Due", issued->invoice.due);
     mr_pdf_pair(pdf, "Customer", issued->invoice.customer);
+    if (issued->credits) {
+        mr_pdf_pair(pdf, "For invoice", issued->credits);
+        mr_pdf_pair(pdf, "Reason", issued->reason);
+    }
     mr_pdf_gap(pdf, GAP_PT);
 }
 
-static void add_line(struct mr_pdf *pdf, const struct mr_invoice *invoice, size_t i)
+/* On a credit note, which is below 0 in the books, amounts stand as on the invoice: its title tells who owes whom. */
+static int64_t sign_of(const struct mr_issued *issued)
+{
+    return issued->credits ? -1 : 1;
+}
+
+static void add_line(struct mr_pdf *pdf, const struct mr_invoice *invoice, size_t i,
+                     int64_t sign)
 {
     const struct mr_invoice_line *line = &invoice->lines[i];
     char no[NUMBER_MAX], quantity[NUMBER_MAX], rate[MR_TAX_PRINT];
@@ -46,8 +58,8 @@ static void add_line(struct mr_pdf *pdf, const struct mr_invoice *invoice, size_
     snprintf(no, sizeof(no), "%zu", i + 1);
     snprintf(quantity, sizeof(quantity), "%" PRId64, line->quantity);
     mr_money_print_rate(line->tax_bp, rate);
-    mr_money_print(line->unit_minor, invoice->currency, unit);
-    mr_money_print(line->net_minor, invoice->currency, net);
+    mr_money_print(sign * line->unit_minor, invoice->currency, unit);
+    mr_money_print(sign * line->net_minor, invoice->currency, net);
     mr_pdf_row(pdf, MR_PDF_NORMAL, cells);
 }
 
@@ -61,7 +73,7 @@ static void add_sum(struct mr_pdf *pdf, enum mr_pdf_style style, const char *nam
     mr_pdf_row(pdf, style, cells);
 }
 
-static void add_table(struct mr_pdf *pdf, const struct mr_invoice *invoice)
+static void add_table(struct mr_pdf *pdf, const struct mr_issued *issued)
 {
     static const struct mr_pdf_column columns[] = {
         {"No",       28, 0, MR_PDF_RIGHT},
@@ -72,12 +84,15 @@ static void add_table(struct mr_pdf *pdf, const struct mr_invoice *invoice)
         {"Net",      96, 0, MR_PDF_RIGHT},
     };
 
+    const struct mr_invoice *invoice = &issued->invoice;
+    int64_t sign = sign_of(issued);
+
     mr_pdf_table_begin(pdf, columns, MR_COUNT(columns));
     for (size_t i = 0; i < invoice->n_lines; i++)
-        add_line(pdf, invoice, i);
-    add_sum(pdf, MR_PDF_BOLD, "Net", invoice->currency, invoice->net_minor);
-    add_sum(pdf, MR_PDF_NORMAL, "Tax", invoice->currency, invoice->tax_minor);
-    add_sum(pdf, MR_PDF_BOLD, "Total", invoice->currency, invoice->total_minor);
+        add_line(pdf, invoice, i, sign);
+    add_sum(pdf, MR_PDF_BOLD, "Net", invoice->currency, sign * invoice->net_minor);
+    add_sum(pdf, MR_PDF_NORMAL, "Tax", invoice->currency, sign * invoice->tax_minor);
+    add_sum(pdf, MR_PDF_BOLD, "Total", invoice->currency, sign * invoice->total_minor);
     mr_pdf_table_end(pdf);
 }
 
@@ -102,7 +117,7 @@ static enum mr_code draw(const struct mr_paper *paper, const struct mr_issued *i
     if (code != MR_OK)
         return code;
     add_head(pdf, paper, issued);
-    add_table(pdf, &issued->invoice);
+    add_table(pdf, issued);
     add_notes(pdf, MR_PDF_NORMAL, issued->invoice.notes);
     add_notes(pdf, MR_PDF_SMALL, paper->notes);
     return mr_pdf_finish(pdf, err);

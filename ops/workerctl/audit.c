@@ -19,6 +19,10 @@ struct check {
     "(SELECT invoice, SUM(net_minor) AS net, SUM(tax_minor) AS tax, COUNT(*) AS n, "           \
     "MAX(line_no) AS last FROM billing_invoice_lines GROUP BY invoice) l"
 
+#define REFUNDS_BY(column)                                                                     \
+    "(SELECT " column ", COUNT(*) AS n, SUM(amount_minor) AS given FROM billing_refunds "      \
+    "WHERE state = 'ok' GROUP BY " column ") r"
+
 /* clang-format off */
 static const struct check checks[] = {
     {"ledger",
@@ -77,7 +81,43 @@ static const struct check checks[] = {
     {"charge",
      "SELECT i.printed, CONCAT(c.n, ' charges of ', c.paid, ' ', i.currency, ' are ok, and its total is ', i.total_minor) "
      "FROM billing_invoices i JOIN (SELECT invoice, COUNT(*) AS n, SUM(amount_minor) AS paid FROM billing_charges "
-     "WHERE state = 'ok' GROUP BY invoice) c ON c.invoice = i.uuid WHERE c.paid > i.total_minor"},
+     "WHERE state = 'ok' GROUP BY invoice) c ON c.invoice = i.uuid LEFT JOIN " REFUNDS_BY("invoice") " ON r.invoice = i.uuid "
+     "WHERE c.paid - COALESCE(r.given, 0) > i.total_minor"},
+    {"refund",
+     "SELECT r.uuid, CONCAT('is ok with ', r.amount_minor, ' ', r.currency, ', the ledger has ', COALESCE(-b.cash, 0), ' cash of it and ', "
+     "COALESCE(b.receivable, 0), ' given back') FROM billing_refunds r "
+     "LEFT JOIN (SELECT uuid, currency, SUM(IF(account = 'cash', amount_minor, 0)) AS cash, "
+     "SUM(IF(account LIKE 'receivable:%', amount_minor, 0)) AS receivable FROM billing_ledger GROUP BY uuid, currency) b "
+     "ON b.uuid = r.uuid AND b.currency = r.currency "
+     "WHERE r.state = 'ok' AND (COALESCE(b.cash, 0) <> -r.amount_minor OR COALESCE(b.receivable, 0) <> r.amount_minor)"},
+    {"refund",
+     "SELECT b.uuid, CONCAT('the ledger has ', b.amount_minor, ' ', b.currency, ' cash of it, but no refund of this uuid is ok') "
+     "FROM billing_ledger b LEFT JOIN billing_refunds r ON r.uuid = b.uuid AND r.state = 'ok' "
+     "WHERE b.account = 'cash' AND b.amount_minor < 0 AND r.uuid IS NULL"},
+    {"refund",
+     "SELECT c.uuid, CONCAT(r.n, ' refunds of ', r.given, ' ', c.currency, ' are ok, and the charge is ', c.state, ' with ', c.amount_minor) "
+     "FROM billing_charges c JOIN " REFUNDS_BY("charge") " ON r.charge = c.uuid WHERE r.given > IF(c.state = 'ok', c.amount_minor, 0)"},
+    {"credit",
+     "SELECT i.printed, CONCAT(r.n, ' refunds of ', r.given, ' ', i.currency, ' pay it out, and its total is ', -i.total_minor) "
+     "FROM billing_invoices i JOIN " REFUNDS_BY("credit") " ON r.credit = i.uuid WHERE r.given > -i.total_minor"},
+    {"credit",
+     "SELECT i.printed, CONCAT(c.n, ' credit notes of ', c.net, ' ', i.currency, ' and ', c.tax, ' tax; it has ', i.net_minor, ' and ', i.tax_minor) "
+     "FROM billing_invoices i JOIN (SELECT n.invoice, COUNT(*) AS n, -SUM(o.net_minor) AS net, -SUM(o.tax_minor) AS tax "
+     "FROM billing_credits n JOIN billing_invoices o ON o.uuid = n.uuid GROUP BY n.invoice) c ON c.invoice = i.uuid "
+     "WHERE c.net > i.net_minor OR c.tax > i.tax_minor"},
+    {"credit",
+     "SELECT n.uuid, CONCAT('is no invoice below 0, and says that it credits ', n.invoice) FROM billing_credits n "
+     "LEFT JOIN billing_invoices i ON i.uuid = n.uuid WHERE COALESCE(i.total_minor, 0) >= 0"},
+    {"credit",
+     "SELECT i.printed, CONCAT('is below 0, ', i.total_minor, ', and says nowhere what it credits') FROM billing_invoices i "
+     "LEFT JOIN billing_credits n ON n.uuid = i.uuid WHERE i.total_minor < 0 AND n.uuid IS NULL"},
+    {"period",
+     "SELECT p.subscription, CONCAT('period ', p.period_start, ' was invoiced as ', p.invoice, ', and there is no such invoice') "
+     "FROM billing_subscription_periods p LEFT JOIN billing_invoices i ON i.uuid = p.invoice WHERE i.uuid IS NULL"},
+    {"period",
+     "SELECT a.subscription, CONCAT('period ', a.period_start, ' to ', a.period_end, ' overlaps the one that begins on ', b.period_start) "
+     "FROM billing_subscription_periods a JOIN billing_subscription_periods b ON b.subscription = a.subscription "
+     "AND b.period_start > a.period_start AND b.period_start < a.period_end"},
     {"paper",
      "SELECT printed, CONCAT('has no PDF, ', TIMESTAMPDIFF(MINUTE, created_at, CURRENT_TIMESTAMP), ' minutes after it was issued: retry its job ', uuid) "
      "FROM billing_invoices WHERE pdf_at IS NULL AND created_at < CURRENT_TIMESTAMP - INTERVAL 1 HOUR"},

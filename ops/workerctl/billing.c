@@ -191,14 +191,14 @@ static char *who(void)
                          : mr_asprintf("uid %u@%s", (unsigned)getuid(), host);
 }
 
-static int resolve(struct mr_database *database, const struct mr_decision *decision)
+static int resolve(struct mr_database *database, struct mr_decision *decision)
 {
     struct mr_err err;
     enum mr_code code = mr_undecided_resolve(database, decision, &err);
 
     if (code != MR_OK)
         return mr_session_fail(mr_database_status(code), "%s", err.text);
-    printf("charge %s is %s, by %s; its dead letter says nothing new: retry it, or drop it\n",
+    printf("%s %s is %s, by %s; retry its dead letter, which asks nobody\n", decision->kind,
            decision->uuid, decision->ok ? "ok and in the books" : "refused", decision->by);
     return 0;
 }

@@ -26,8 +26,8 @@ const struct mr_command mr_commands[] = {
     {"db status",    "",                         "the database's migrations (1: some are not applied)",  0,  0, mr_command_db_status},
     {"db migrate",   "",                         "bring the database's tables up to date (--dry-run)", 0,  0, mr_command_db_migrate},
     {"billing audit",   "",                      "whether the books are right; 1 when they are not",   0,  0, mr_command_billing_audit},
-    {"billing unknown", "",                      "charges of which nobody knows whether they were made", 0,  0, mr_command_billing_unknown},
-    {"billing resolve", "UUID ok|refused",       "say what became of a held charge (--id: at the provider)", 2,  2, mr_command_billing_resolve},
+    {"billing unknown", "",                      "charges and refunds of which nobody knows whether they were made", 0,  0, mr_command_billing_unknown},
+    {"billing resolve", "UUID ok|refused",       "say what became of a held charge or refund (--id: at the provider)", 2,  2, mr_command_billing_resolve},
     {"doctor",       "",                         "look for what endangers jobs; 1 when something does",0,  0, mr_command_doctor},
 };
 /* clang-format on */

@@ -119,6 +119,28 @@ static const struct {
     {"INSERT INTO billing_charges (uuid, invoice, amount_minor, currency, state) VALUES ('c-9', 'INV-job-9', 50, 'EUR', 'refused')",
      "\"check\":\"charge\",\"subject\":\"c-9\",\"finding\":\"is for INV-job-9, and there is no such invoice\"",
      "DELETE FROM billing_charges WHERE uuid = 'c-9'"},
+    {"INSERT INTO billing_refunds (uuid, charge, invoice, amount_minor, currency, reason, state) VALUES ('r-9', 'c-1', 'INV-job-1', 50, 'EUR', 'x', 'ok')",
+     "\"check\":\"refund\",\"subject\":\"r-9\",\"finding\":\"is ok with 50 EUR, the ledger has 0 cash of it and 0 given back\"",
+     "DELETE FROM billing_refunds"},
+    {"INSERT INTO billing_refunds (uuid, charge, invoice, amount_minor, currency, reason, state) VALUES ('r-9', 'c-1', 'INV-job-1', 101, 'EUR', 'x', 'ok')",
+     "\"check\":\"refund\",\"subject\":\"c-1\",\"finding\":\"1 refunds of 101 EUR are ok, and the charge is ok with 100\"",
+     "DELETE FROM billing_refunds"},
+    {"INSERT INTO billing_ledger (uuid, account, currency, amount_minor) VALUES ('r-9', 'cash', 'EUR', -5), ('r-9', 'receivable:ann', 'EUR', 5)",
+     "\"check\":\"refund\",\"subject\":\"r-9\",\"finding\":\"the ledger has -5 EUR cash of it, but no refund of this uuid is ok\"",
+     "DELETE FROM billing_ledger WHERE uuid = 'r-9'"},
+    {"INSERT INTO billing_credits (uuid, invoice, reason) VALUES ('INV-job-2', 'INV-job-1', 'x')",
+     "\"check\":\"credit\",\"subject\":\"INV-job-2\",\"finding\":\"is no invoice below 0, and says that it credits INV-job-1\"",
+     "DELETE FROM billing_credits"},
+    {"UPDATE billing_invoices SET net_minor = -300, total_minor = -300 WHERE uuid = 'INV-job-3'",
+     "\"check\":\"credit\",\"subject\":\"INV-000003\",\"finding\":\"is below 0, -300, and says nowhere what it credits\"",
+     "UPDATE billing_invoices SET net_minor = 300, total_minor = 300 WHERE uuid = 'INV-job-3'"},
+    {"INSERT INTO billing_subscription_periods (subscription, period_start, period_end, invoice, state) VALUES ('s', '2026-01-01', '2026-02-01', 'gone', 'paid')",
+     "\"check\":\"period\",\"subject\":\"s\",\"finding\":\"period 2026-01-01 was invoiced as gone, and there is no such invoice\"",
+     "DELETE FROM billing_subscription_periods"},
+    {"INSERT INTO billing_subscription_periods (subscription, period_start, period_end, invoice, state) VALUES "
+     "('s', '2026-01-01', '2026-02-01', 'INV-job-1', 'paid'), ('s', '2026-01-31', '2026-02-28', 'INV-job-2', 'paid')",
+     "\"check\":\"period\",\"subject\":\"s\",\"finding\":\"period 2026-01-01 to 2026-02-01 overlaps the one that begins on 2026-01-31\"",
+     "DELETE FROM billing_subscription_periods"},
     {"UPDATE billing_invoices SET pdf_at = NULL, created_at = created_at - INTERVAL 2 HOUR WHERE uuid = 'INV-job-1'",
      "\"check\":\"paper\",\"subject\":\"INV-000001\",\"finding\":\"has no PDF, ",
      "UPDATE billing_invoices SET pdf_at = created_at WHERE uuid = 'INV-job-1'"},
@@ -249,6 +271,31 @@ START_TEST(a_person_says_that_a_held_charge_was_not_made_and_another_may_be)
 }
 END_TEST
 
+START_TEST(a_person_says_that_a_held_refund_was_made_and_it_is_in_the_books)
+{
+    start();
+    mr_mariadb_do(&shop.db,
+                  "INSERT INTO billing_refunds (uuid, charge, invoice, amount_minor, currency, "
+                  "reason, state, message) VALUES ('r-9', 'c-1', 'INV-job-1', 40, 'EUR', 'x', "
+                  "'held', 'nobody answered')");
+    ck_assert_int_eq(RUN("-o", "json", "billing", "unknown"), 0);
+    says("{\"kind\":\"refund\",\"uuid\":\"r-9\",\"invoice\":\"INV-000001\"");
+    ck_assert_int_eq(RUN("billing", "resolve", "r-9", "ok", "--id", "re_7"), 0);
+    says("refund r-9 is ok and in the books, by ");
+    mr_shop_audit(&shop);
+    ck_assert_int_eq(count("billing_decisions WHERE uuid = 'r-9' AND kind = 'refund'"), 1);
+    ck_assert_int_eq(count("millrace_inbox WHERE uuid = 'r-9' AND job = 'billing.refund'"), 1);
+    /* Its job comes to the same end, and asks nobody. */
+    size_t asked = mr_peer_count(&shop.peer, NULL);
+    mr_shop_push(&shop, "{\"uuid\":\"r-9\",\"job\":\"billing.refund\",\"data\":{\"charge\":"
+                        "\"c-1\",\"amount_minor\":40,\"reason\":\"x\"}}");
+    mr_shop_await_done(&shop, SOON_MS);
+    ck_assert_uint_eq(mr_peer_count(&shop.peer, NULL), asked);
+    mr_shop_audit(&shop);
+    stop();
+}
+END_TEST
+
 START_TEST(only_what_is_held_can_be_decided)
 {
     start();
@@ -296,6 +343,7 @@ int main(void)
         {what_nobody_knows_is_listed_with_what_to_do,                      0},
         {a_person_says_that_a_held_charge_was_made_and_it_is_in_the_books, 0},
         {a_person_says_that_a_held_charge_was_not_made_and_another_may_be, 0},
+        {a_person_says_that_a_held_refund_was_made_and_it_is_in_the_books, 0},
         {only_what_is_held_can_be_decided,                                 0},
         {without_a_database_there_is_nothing_to_audit,                     0},
     };

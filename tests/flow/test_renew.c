@@ -73,7 +73,7 @@ static void start_with(const char *members, const char *const *peer_args)
 
 static void stop(void)
 {
-    mr_shop_check_books(&shop);
+    mr_shop_audit(&shop);
     ck_assert(!mr_proc_said(&shop.mill.dispatchers[0], MR_SHOP_KEY));
     mr_shop_stop(&shop);
 }

@@ -210,7 +210,8 @@ static const struct {
     {"storage",   "{\"kind\":\"local\",\"path\":\"/data\",\"quota_bytes\":0,\"s3\":{"
                 "\"part_size_bytes\":67108864,\"path_style\":false,\"region\":\"us-east-1\","
                 "\"spool\":\"/var/tmp\",\"timeout_ms\":30000}}"      },
-    {"billing",   "{\"catch_up\":\"each\",\"dunning\":[3,7,14],\"mail_template\":\"invoice\","
+    {"billing",   "{\"catch_up\":\"each\",\"credit_series\":\"CN\",\"dunning\":[3,7,14],"
+                "\"mail_template\":\"invoice\","
                 "\"number\":\"{series}-{number:6}\",\"series\":\"INV\",\"timezone\":\"UTC\","
                 "\"yearly\":false}"                                  },
     {"templates", "null"                                                            },

@@ -70,6 +70,28 @@ static const struct mr_option report_rows[] = {
      "false: no total row at the end, where columns have totals"},
     {"total_label", &mr_option_text, REPORT(total_label), "Total", NULL, 0, "what total rows are called"},
     {"charts", &mr_definition_charts, MR_OPTION_TREE, NULL, NULL, 0, "charts of a PDF or XLSX file, by name"},
+    {"mail.to", &mr_option_texts, MR_OPTION_LIST_AT(struct mr_report, mail.to, mail.n_to), NULL, NULL, 0,
+     "who gets the file by mail"},
+    {"mail.subject", &mr_option_text, REPORT(mail.subject), NULL, NULL, 0, "of a mail without a template (default: the title)"},
+    {"mail.template", &mr_option_text, REPORT(mail.template), NULL, NULL, 0, "as in email.send"},
+    {"mail.queue", &mr_option_text, REPORT(mail.queue), NULL, NULL, 0, "where the mail's job goes (default: the report's own queue)"},
+    {"mail.as", &mr_option_choice, REPORT(mail.as), "attachment", MR_REPORT_MAIL_AS, 0,
+     "the file itself, or a link to it"},
+    {"mail.expires", &mr_option_ms, REPORT(mail.expires_ms), "7d", "1s..7d", 0, "how long a link works"},
+    {"archive.from", &mr_option_text, REPORT(archive.from), NULL, NULL, 0, "the table that old rows leave"},
+    {"archive.to", &mr_option_text, REPORT(archive.to), NULL, NULL, 0, "the table that gets them"},
+    {"archive.column", &mr_option_text, REPORT(archive.column), NULL, NULL, 0,
+     "the date or time by which a row's age counts"},
+    {"archive.older_than", &mr_option_ms, REPORT(archive.older_than_ms), NULL, "1m..36500d", 0,
+     "rows of this age are moved"},
+    {"archive.key", &mr_option_text, REPORT(archive.key), "id", NULL, 0,
+     "the column that batches are ranges of; it leads an index and is never NULL"},
+    {"archive.batch", &mr_option_count, REPORT(archive.batch), "1000", "1..100000", 0,
+     "rows that one transaction moves"},
+    {"archive.pause", &mr_option_ms, REPORT(archive.pause_ms), "50ms", "0..1m", 0,
+     "between two batches"},
+    {"archive.create", &mr_option_bool, REPORT(archive.create), "false", NULL, 0,
+     "true: the second table is made like the first where it is missing"},
     {"max_rows", &mr_option_count, REPORT(max_rows), NULL, "1..1000000000", 0,
      "with more, it fails (default: reports.max_rows)"},
     {"max_size", &mr_option_bytes, REPORT(max_bytes), NULL, "1KiB..1TiB", 0,
@@ -221,11 +243,9 @@ static void read_formats(struct mr_reading *r, const json_t *words)
 
 /* ---- the whole ---- */
 
-static void read_report(struct mr_reading *r)
+/* What is read, and into what. */
+static void read_rows(struct mr_reading *r, const json_t *values)
 {
-    json_t *values = mr_options_read(&report_table, r->root, "", r->errors);
-
-    mr_options_fill(&report_table, values, r->report);
     mr_reading_params(r, json_object_get(values, "params"));
     read_columns(r, json_object_get(values, "columns"));
     check_groups(r);
@@ -233,6 +253,17 @@ static void read_report(struct mr_reading *r)
     mr_reading_charts(r, json_object_get(values, "charts"));
     mr_reading_sql(r, json_string_value(json_object_get(values, "sql")),
                    json_string_value(json_object_get(values, "count")));
+}
+
+static void read_report(struct mr_reading *r)
+{
+    json_t *values = mr_options_read(&report_table, r->root, "", r->errors);
+
+    mr_options_fill(&report_table, values, r->report);
+    if (mr_yaml_get(r->root, "archive"))
+        mr_reading_archive(r);
+    else
+        read_rows(r, values);
     json_decref(values);
 }
 

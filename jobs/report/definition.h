@@ -44,6 +44,27 @@ struct mr_report_query {
     unsigned *bound;
 };
 
+enum mr_report_mail_as { MR_MAIL_ATTACHMENT, MR_MAIL_LINK };
+#define MR_REPORT_MAIL_AS "attachment|link"
+
+/* The mail that brings the file, unless a job says otherwise. */
+struct mr_report_mail {
+    char **to;
+    unsigned n_to; /* 0: nobody gets one */
+    char *subject, *template, *queue;
+    enum mr_report_mail_as as;
+    uint64_t expires_ms; /* of a link */
+};
+
+/* Rows that grew old are moved from one table to another. All NULL and 0: this report reads. */
+struct mr_report_archive {
+    char *from, *to; /* tables; "shop.calls" */
+    char *column;    /* when a row is from */
+    char *key;       /* batches are ranges of it */
+    uint64_t older_than_ms, batch, pause_ms;
+    bool create; /* the table to, where it is missing */
+};
+
 struct mr_report {
     char *origin; /* its file, for messages */
     char *title;  /* for people: in the log, in the head of a PDF; NULL: none */
@@ -66,6 +87,8 @@ struct mr_report {
     char *total_label; /* "Total" */
     struct mr_report_chart *charts;
     unsigned n_charts;
+    struct mr_report_mail mail;
+    struct mr_report_archive archive;
     uint64_t max_rows, max_bytes, timeout_ms; /* 0: the configuration's */
 };
 

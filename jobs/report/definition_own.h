@@ -33,4 +33,7 @@ extern const struct mr_option_type mr_definition_charts;
 void mr_reading_charts(struct mr_reading *r, const json_t *entries);
 void mr_definition_charts_fini(struct mr_report *report);
 
+/* definition_archive.c: checks what was read into the report's archive. */
+void mr_reading_archive(struct mr_reading *r);
+
 #endif

@@ -107,8 +107,11 @@ enum mr_code mr_request_read(struct mr_job *job, const char *dir, struct mr_requ
     enum mr_code code = read_names(job, data, out, err);
     if (code == MR_OK)
         code = mr_catalog_read(dir, out->name, &out->report, err);
-    if (code == MR_OK)
+    if (code == MR_OK && !out->report.archive.from)
         code = read_form(data, out, err);
+    if (code == MR_OK && !out->report.archive.from)
+        code = mr_report_mailing_read(&out->report, json_object_get(data, "mail"),
+                                      &out->mailing, err);
     if (code == MR_OK)
         code = mr_params_read(out->report.params, out->report.n_params,
                               json_object_get(data, "params"), &out->values, err);
@@ -118,6 +121,7 @@ enum mr_code mr_request_read(struct mr_job *job, const char *dir, struct mr_requ
 void mr_request_fini(struct mr_request *request)
 {
     mr_params_free(request->values, request->report.n_params);
+    mr_report_mailing_fini(&request->mailing);
     mr_report_fini(&request->report);
     free(request->params);
     free(request->place);

@@ -3,6 +3,7 @@
 #define MR_JOBS_REPORT_REQUEST_H
 
 #include "jobs/report/definition.h"
+#include "jobs/report/mailing.h"
 
 struct mr_job;
 
@@ -17,7 +18,8 @@ struct mr_request {
     struct mr_param_value *values; /* of the definition's parameters */
     enum mr_report_format format;
     enum mr_compress compress;
-    char *place; /* the file's key in the storage */
+    struct mr_report_mailing mailing;
+    char *place; /* the file's key in the storage; NULL: an archive makes none */
 };
 
 /*

@@ -15,7 +15,8 @@ static const char note_sql[] =
     " reason, elapsed_ms, started_at, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
     " UTC_TIMESTAMP(3) - INTERVAL ? * 1000 MICROSECOND,"
     " IF(?, NULL, UTC_TIMESTAMP(3))) ON DUPLICATE KEY UPDATE "
-    UPDATE("report") ", " UPDATE("params") ", " UPDATE("row_count") ", " UPDATE("bytes") ", "
+    UPDATE("report") ", " UPDATE("params") ", row_count = IF(?, COALESCE(row_count, 0), IF(state = 'done' AND"
+    " VALUES(state) <> 'done', row_count, VALUES(row_count))), " UPDATE("bytes") ", "
     UPDATE("place") ", " UPDATE("format") ", " UPDATE("sha256") ", " UPDATE("reason") ", "
     UPDATE("elapsed_ms") ", " UPDATE("started_at") ", " UPDATE("ended_at") ", "
     UPDATE("state");
@@ -36,7 +37,9 @@ static enum mr_code write_row(void *arg, struct mr_mysql_conn *conn, struct mr_e
         mr_sql_text(run->report),
         mr_sql_text(run->params),
         mr_sql_text(states[run->state]),
-        done ? mr_sql_int((int64_t)run->rows) : mr_sql_null(),
+        run->keeps_rows ? mr_sql_int(0)
+        : done          ? mr_sql_int((int64_t)run->rows)
+                        : mr_sql_null(),
         done && run->place ? mr_sql_int((int64_t)run->bytes) : mr_sql_null(),
         done ? mr_sql_text(run->place) : mr_sql_null(),
         done ? mr_sql_text(run->format) : mr_sql_null(),
@@ -45,6 +48,7 @@ static enum mr_code write_row(void *arg, struct mr_mysql_conn *conn, struct mr_e
         running ? mr_sql_null() : mr_sql_int((int64_t)run->elapsed_ms),
         mr_sql_int((int64_t)run->elapsed_ms),
         mr_sql_int(running),
+        mr_sql_int(run->keeps_rows),
     };
 
     mr_mysql_aside(conn);

@@ -24,6 +24,7 @@ struct mr_report_run {
     const char *format; /* "csv.gz" */
     const char *sha256;
     uint64_t rows, bytes;
+    bool keeps_rows;    /* the row's own count is right: batches of an archive add to it */
     const char *reason; /* why it failed, or was cancelled */
 };
 

@@ -329,6 +329,86 @@ START_TEST(paper_repeats_the_head_on_every_page)
 }
 END_TEST
 
+/* ---- mail ---- */
+
+/* The data of the only job in the queue "mail". */
+static json_t *take_mail(void)
+{
+    redisReply *got = mr_redis_ask(&desk.mill.redis, "LPOP " MR_MILL_PREFIX "queues:mail");
+    ck_assert_int_eq(got->type, REDIS_REPLY_STRING);
+    json_t *job = json_loads(got->str, 0, NULL);
+    freeReplyObject(got);
+    ck_assert_str_eq(json_string_value(json_object_get(job, "job")), "email.send");
+    ck_assert_str_eq(json_string_value(json_object_get(job, "uuid")), "r-1.mail");
+    json_t *data = json_incref(json_object_get(job, "data"));
+    json_decref(job);
+    return data;
+}
+
+START_TEST(a_finished_report_goes_out_by_mail)
+{
+    mr_desk_start_with(&desk, "sales",
+                       "{title: Sales, sql: SELECT 1 AS a, columns: {a: }, "
+                       "mail: {to: [ann@example.org, bob@example.org], queue: mail}}");
+    make("r-1", "", ".csv");
+    json_t *data = take_mail();
+    json_t *want = json_pack("{s:[s,s],s:s,s:[{s:s,s:s}]}", "to", "ann@example.org",
+                             "bob@example.org", "subject", "Sales", "attachments", "name",
+                             "sales-r-1.csv", "storage", "reports/sales-r-1.csv");
+    const char *text = json_string_value(json_object_get(data, "text"));
+    ck_assert_ptr_nonnull(strstr(text, "Sales: 1 rows, 6."));
+    json_object_del(data, "text");
+    ck_assert(json_equal(data, want));
+    json_decref(want);
+    json_decref(data);
+    mr_desk_stop(&desk);
+}
+END_TEST
+
+START_TEST(a_job_says_who_gets_a_link)
+{
+    mr_desk_start_with(&desk, "sales",
+                       "{sql: SELECT 1 AS a, columns: {a: }, mail: {to: ann@example.org}}");
+    make("r-1",
+         ",\"mail\":{\"to\":\"eve@example.org\",\"as\":\"link\",\"expires\":\"2d\","
+         "\"template\":\"report\",\"queue\":\"mail\"}",
+         ".csv");
+    json_t *data = take_mail(), *vars = json_object_get(data, "vars");
+    ck_assert_str_eq(json_string_value(json_object_get(data, "to")), "eve@example.org");
+    ck_assert_str_eq(json_string_value(json_object_get(data, "template")), "report");
+    ck_assert_str_eq(json_string_value(json_object_get(vars, "link")),
+                     "https://files.example.org/reports/sales-r-1.csv");
+    ck_assert_int_eq(json_integer_value(json_object_get(vars, "rows")), 1);
+    ck_assert(!json_object_get(data, "attachments"));
+    json_decref(data);
+    mr_desk_stop(&desk);
+}
+END_TEST
+
+static const struct {
+    const char *mail, *reason;
+} wrong_mails[] = {
+    {"7",                                   "data.mail must be an object, or false for none"},
+    {"{\"as\":\"link\"}",                   "data.mail.to must say to whom"                 },
+    {"{\"to\":\"a@b\",\"as\":\"fax\"}",     "data.mail.as must be attachment or link"       },
+    {"{\"to\":\"a@b\",\"expires\":\"8d\"}", "data.mail.expires must be a span of time"      },
+};
+
+START_TEST(a_mail_that_cannot_be_is_refused_before_anything_is_made)
+{
+    char more[100];
+
+    mr_desk_start_with(&desk, "sales", "{sql: SELECT 1 AS a, columns: {a: }}");
+    snprintf(more, sizeof(more), ",\"mail\":%s", wrong_mails[_i].mail);
+    mr_desk_push(&desk, "r-1", "sales", "{}", more, "");
+    mr_mill_await_letter(&desk.mill, "main", "failed", wrong_mails[_i].reason);
+    ck_assert_int_eq(mr_desk_files(&desk), 0);
+    mr_desk_stop(&desk);
+}
+END_TEST
+
+/* ---- refused ---- */
+
 START_TEST(a_form_that_the_definition_does_not_allow_is_refused)
 {
     mr_desk_start_with(&desk, "sales",
@@ -343,14 +423,17 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {groups_formats_and_totals_stand_in_the_file_however_it_is_packed, MR_COUNT(packings)},
-        {programs_get_numbers_with_all_their_digits,                       0                 },
-        {a_spreadsheet_gets_real_cells_and_charts,                         0                 },
-        {what_a_spreadsheet_would_spoil_is_text,                           0                 },
-        {a_full_sheet_is_followed_by_another,                              0                 },
-        {paper_has_the_table_with_its_totals,                              0                 },
-        {paper_repeats_the_head_on_every_page,                             0                 },
-        {a_form_that_the_definition_does_not_allow_is_refused,             0                 },
+        {groups_formats_and_totals_stand_in_the_file_however_it_is_packed, MR_COUNT(packings)   },
+        {programs_get_numbers_with_all_their_digits,                       0                    },
+        {a_spreadsheet_gets_real_cells_and_charts,                         0                    },
+        {what_a_spreadsheet_would_spoil_is_text,                           0                    },
+        {a_full_sheet_is_followed_by_another,                              0                    },
+        {paper_has_the_table_with_its_totals,                              0                    },
+        {paper_repeats_the_head_on_every_page,                             0                    },
+        {a_finished_report_goes_out_by_mail,                               0                    },
+        {a_job_says_who_gets_a_link,                                       0                    },
+        {a_mail_that_cannot_be_is_refused_before_anything_is_made,         MR_COUNT(wrong_mails)},
+        {a_form_that_the_definition_does_not_allow_is_refused,             0                    },
     };
 
     return mr_suite_run_slow("report_forms", tests, 120);

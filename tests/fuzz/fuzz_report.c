@@ -9,7 +9,7 @@ static void check_places(const struct mr_report *report)
 {
     const struct mr_statement *statement = &report->rows.statement;
 
-    must(report->n_columns > 0);
+    must(report->n_columns > 0 || report->archive.from);
     for (unsigned i = 0; i < statement->n_places; i++) {
         must(report->rows.bound[i] < report->n_params);
         must(strcmp(report->params[report->rows.bound[i]].name, statement->places[i].name) ==

@@ -16,6 +16,7 @@ import flows
 import invoices
 import mails
 import noise
+import reports
 import stage
 import waits
 
@@ -34,6 +35,7 @@ CASES = {
     "backlog": backlog.backlog,
     "mails": mails.mails,
     "invoices": invoices.invoices,
+    "reports": reports.reports,
 }
 
 

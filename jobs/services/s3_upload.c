@@ -1,95 +1,28 @@
 #include "jobs/services/s3_upload.h"
 
 #include "jobs/services/s3_answer.h"
+#include "jobs/services/s3_spool.h"
 #include "proto/base/duration.h"
 #include "proto/base/mem.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { PARTS_MAX = 10000, SUM = 32, MD5 = 16, ID_ROOM = 1024, ETAG_ROOM = 40 };
+enum { PARTS_MAX = 10000, MD5 = 16, ID_ROOM = 1024, ETAG_ROOM = 40 };
 
 struct mr_s3_upload {
     struct mr_s3_bucket *bucket;
     const char *place;
     struct mr_job *job;
     uint64_t part_bytes;
-    int spool;          /* what is not yet in the bucket */
-    uint64_t spooled;   /* bytes in it */
-    EVP_MD_CTX *sha256; /* of them */
-    EVP_MD_CTX
-    *md5; /* of the parts' sums, as S3 sums an object of parts; NULL: OpenSSL has none */
+    struct mr_s3_spool spool; /* what is not yet in the bucket */
+    EVP_MD_CTX *md5;  /* of the parts' sums, as S3 sums an object; NULL: OpenSSL has none */
     char id[ID_ROOM]; /* of the upload in parts; "" while there is none */
     unsigned n_parts;
     uint64_t sent;
     struct mr_buf list; /* of the parts, as completing wants it */
 };
-
-/* ---- the spool ---- */
-
-static int open_nameless(const char *folder)
-{
-    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
-        return fd;
-    char *path = mr_asprintf("%s/millrace-XXXXXX", folder);
-    fd = mkostemp(path, O_CLOEXEC);
-    if (fd >= 0)
-        unlink(path);
-    free(path);
-    return fd;
-}
-
-static enum mr_code fail_spool(const struct mr_s3_upload *upload, const char *what,
-                               struct mr_err *err)
-{
-    return mr_fail(err, MR_EIO, "storage.s3.spool: %s: cannot %s: %s", upload->place, what,
-                   strerror(errno));
-}
-
-/* The room that the part had is given back at once. */
-static enum mr_code empty_spool(struct mr_s3_upload *upload, struct mr_err *err)
-{
-    upload->spooled = 0;
-    if (ftruncate(upload->spool, 0) != 0)
-        return fail_spool(upload, "empty the file of a part", err);
-    if (EVP_DigestInit_ex(upload->sha256, EVP_sha256(), NULL) != 1)
-        return mr_fail(err, MR_EIO, "OpenSSL has no SHA-256");
-    return MR_OK;
-}
-
-static enum mr_code spool(struct mr_s3_upload *upload, const char *bytes, size_t len,
-                          struct mr_err *err)
-{
-    if (EVP_DigestUpdate(upload->sha256, bytes, len) != 1)
-        return mr_fail(err, MR_EIO, "OpenSSL cannot sum %s", upload->place);
-    while (len > 0) {
-        ssize_t n = pwrite(upload->spool, bytes, len, (off_t)upload->spooled);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return fail_spool(upload, "write", err);
-        bytes += n;
-        len -= (size_t)n;
-        upload->spooled += (uint64_t)n;
-    }
-    return MR_OK;
-}
-
-static void sum_spool(struct mr_s3_upload *upload, char out[MR_S3_HEX_ROOM])
-{
-    unsigned char sum[SUM] = {0};
-
-    EVP_DigestFinal_ex(upload->sha256, sum, NULL);
-    for (size_t i = 0; i < sizeof(sum); i++)
-        snprintf(out + 2 * i, 3, "%02x", sum[i]);
-}
 
 /* ---- requests ---- */
 
@@ -228,9 +161,9 @@ static enum mr_code put_spool(struct mr_s3_upload *upload, const struct mr_s3_pa
     struct mr_s3_answer answer = {0};
     char sha256[MR_S3_HEX_ROOM];
 
-    sum_spool(upload, sha256);
-    request.fd = upload->spool;
-    request.fd_bytes = upload->spooled;
+    mr_s3_spool_sum(&upload->spool, sha256);
+    request.fd = upload->spool.fd;
+    request.fd_bytes = upload->spool.bytes;
     request.sha256 = sha256;
     if (n_query == 0)
         request.content_type = content_type(upload->place);
@@ -265,8 +198,8 @@ static enum mr_code send_part(struct mr_s3_upload *upload, struct mr_err *err)
         MR_OK) /* a part is seen by nobody; one whose upload somebody has ended is to be made again too */
         return code == MR_EUNKNOWN || code == MR_ENOTFOUND ? MR_EDOWN : code;
     note_part(upload, etag);
-    upload->sent += upload->spooled;
-    return empty_spool(upload, err);
+    upload->sent += upload->spool.bytes;
+    return mr_s3_spool_empty(&upload->spool, err);
 }
 
 /* ---- completing ---- */
@@ -338,24 +271,17 @@ enum mr_code mr_s3_upload_begin(struct mr_s3_bucket *bucket, const char *place,
                                 struct mr_s3_upload **out, struct mr_err *err)
 {
     struct mr_s3_upload *upload = mr_zalloc(sizeof(*upload));
-    enum mr_code code;
 
     upload->bucket = bucket;
     upload->place = place;
     upload->job = job;
     upload->part_bytes = part_bytes;
-    upload->sha256 = EVP_MD_CTX_new();
     upload->md5 = EVP_MD_CTX_new();
     if (EVP_DigestInit_ex(upload->md5, EVP_md5(), NULL) != 1) {
         EVP_MD_CTX_free(upload->md5);
         upload->md5 = NULL;
     }
-    upload->spool = open_nameless(spool);
-    if (upload->spool < 0)
-        code = mr_fail(err, MR_EIO, "storage.s3.spool %s: cannot make a file there: %s", spool,
-                       strerror(errno));
-    else
-        code = empty_spool(upload, err);
+    enum mr_code code = mr_s3_spool_init(&upload->spool, spool, place, err);
     if (code == MR_OK)
         *out = upload;
     else
@@ -370,12 +296,12 @@ enum mr_code mr_s3_upload_write(struct mr_s3_upload *upload, const char *bytes, 
     enum mr_code code = MR_OK;
 
     while (len > 0 && code == MR_OK) {
-        if (upload->spooled == upload->part_bytes)
+        if (upload->spool.bytes == upload->part_bytes)
             code = send_part(upload, err);
-        uint64_t room = upload->part_bytes - upload->spooled;
+        uint64_t room = upload->part_bytes - upload->spool.bytes;
         size_t piece = len < room ? len : (size_t)room;
         if (code == MR_OK)
-            code = spool(upload, bytes, piece, err);
+            code = mr_s3_spool_write(&upload->spool, bytes, piece, err);
         bytes += piece;
         len -= piece;
     }
@@ -400,9 +326,7 @@ void mr_s3_upload_end(struct mr_s3_upload *upload)
         return;
     if (*upload->id)
         abort_upload(upload, upload->id);
-    if (upload->spool >= 0)
-        close(upload->spool);
-    EVP_MD_CTX_free(upload->sha256);
+    mr_s3_spool_fini(&upload->spool);
     EVP_MD_CTX_free(upload->md5);
     mr_buf_fini(&upload->list);
     free(upload);

@@ -17,18 +17,12 @@ enum { SUM = 32, DAY = 8, QUERY_MAX = 16 };
 
 /* ---- sums ---- */
 
-static void print_hex(const unsigned char *bytes, size_t len, char *out)
-{
-    for (size_t i = 0; i < len; i++)
-        snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-}
-
 void mr_s3_sha256(const void *bytes, size_t len, char out[MR_S3_HEX_ROOM])
 {
     unsigned char sum[SUM] = {0};
 
     EVP_Digest(bytes, len, sum, NULL, EVP_sha256(), NULL);
-    print_hex(sum, sizeof(sum), out);
+    mr_str_print_hex(sum, sizeof(sum), out);
 }
 
 static void hmac(const void *key, size_t key_len, const char *text, unsigned char out[SUM])
@@ -195,7 +189,7 @@ static void add_signature(const struct mr_s3_identity *who, const char *date,
     mr_buf_printf(&text, "\n%s", hex);
     derive_key(who, date, key);
     hmac(key, sizeof(key), text.at, key);
-    print_hex(key, sizeof(key), hex);
+    mr_str_print_hex(key, sizeof(key), hex);
     mr_buf_text(out, hex);
     mr_buf_fini(&text);
 }

@@ -76,8 +76,7 @@ void mr_s3_spool_sum(struct mr_s3_spool *spool, char out[MR_S3_HEX_ROOM])
     unsigned char sum[SUM] = {0};
 
     EVP_DigestFinal_ex(spool->sha256, sum, NULL);
-    for (size_t i = 0; i < sizeof(sum); i++)
-        snprintf(out + 2 * i, 3, "%02x", sum[i]);
+    mr_str_print_hex(sum, sizeof(sum), out);
 }
 
 enum mr_code mr_s3_spool_empty(struct mr_s3_spool *spool, struct mr_err *err)

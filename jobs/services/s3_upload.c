@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARTS_MAX = 10000, MD5 = 16, ID_ROOM = 1024, ETAG_ROOM = 40 };
+enum { PARTS_MAX = 10000, MD5 = 16, ID_ROOM = 1024, ETAG_ROOM = 48 };
 
 struct mr_s3_upload {
     struct mr_s3_bucket *bucket;
@@ -205,18 +205,16 @@ static enum mr_code send_part(struct mr_s3_upload *upload, struct mr_err *err)
 /* ---- completing ---- */
 
 /* What the etag of the whole object will be: the sum of its parts' sums and their number. "" where that cannot be told. */
-static void expect_etag(struct mr_s3_upload *upload, char out[ETAG_ROOM + 16])
+static void expect_etag(struct mr_s3_upload *upload, char out[ETAG_ROOM])
 {
-    unsigned char sum[EVP_MAX_MD_SIZE];
-    int len = 0;
+    unsigned char sum[MD5];
+    char hex[2 * MD5 + 1];
 
     out[0] = '\0';
     if (!upload->md5 || EVP_DigestFinal_ex(upload->md5, sum, NULL) != 1)
         return;
-    out[len++] = '"';
-    for (size_t i = 0; i < MD5; i++)
-        len += sprintf(out + len, "%02x", sum[i]);
-    sprintf(out + len, "-%u\"", upload->n_parts);
+    mr_str_print_hex(sum, sizeof(sum), hex);
+    snprintf(out, ETAG_ROOM, "\"%s-%u\"", hex, upload->n_parts);
 }
 
 /* An answer was lost, and the upload is gone: whether it is what stands there now. */
@@ -224,7 +222,7 @@ static enum mr_code look_again(struct mr_s3_upload *upload, struct mr_err *err)
 {
     struct mr_s3_request request = request_of(upload, "HEAD", NULL, 0);
     struct mr_s3_answer answer = {0};
-    char etag[ETAG_ROOM + 16];
+    char etag[ETAG_ROOM];
 
     expect_etag(upload, etag);
     enum mr_code code = mr_s3_do(upload->bucket, &request, &answer, err);

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SHA256_BYTES = 32 };
+
 /* ---- keys ---- */
 
 static bool is_name_char(char c)
@@ -167,13 +169,11 @@ uint64_t mr_storage_written(const struct mr_storage_file *file)
 
 static void describe(struct mr_storage_file *file, struct mr_storage_kept *out)
 {
-    unsigned char sum[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
+    unsigned char sum[SHA256_BYTES] = {0};
 
-    EVP_DigestFinal_ex(file->sha256, sum, &len);
+    EVP_DigestFinal_ex(file->sha256, sum, NULL);
     out->bytes = file->written;
-    for (unsigned i = 0; i < len && 2 * i + 1 < sizeof(out->sha256); i++)
-        snprintf(out->sha256 + 2 * i, 3, "%02x", sum[i]);
+    mr_str_print_hex(sum, sizeof(sum), out->sha256);
 }
 
 enum mr_code mr_storage_keep(struct mr_storage_file *file, struct mr_storage_kept *out,

@@ -4,6 +4,7 @@
 #include "proto/base/duration.h"
 #include "proto/base/mem.h"
 #include "proto/base/random.h"
+#include "proto/base/str.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -162,12 +163,11 @@ static unsigned sweep_disk(struct mr_storage *storage, uint64_t min_age_ms)
 static void name_part(struct disk_file *file)
 {
     unsigned char dice[MR_TREE_DICE_BYTES];
-    size_t len = (size_t)snprintf(file->part, sizeof(file->part), ".%s.", file->name);
+    char hex[2 * sizeof(dice) + 1];
 
     mr_random_bytes(dice, sizeof(dice));
-    for (size_t i = 0; i < sizeof(dice); i++, len += 2)
-        snprintf(file->part + len, sizeof(file->part) - len, "%02x", dice[i]);
-    snprintf(file->part + len, sizeof(file->part) - len, MR_TREE_PART_END);
+    mr_str_print_hex(dice, sizeof(dice), hex);
+    snprintf(file->part, sizeof(file->part), ".%s.%s" MR_TREE_PART_END, file->name, hex);
 }
 
 static void drop_file(struct mr_storage_file *base)

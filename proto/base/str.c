@@ -183,6 +183,18 @@ int mr_str_hex(char c)
     return -1;
 }
 
+void mr_str_print_hex(const void *bytes, size_t len, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *at = bytes;
+
+    for (size_t i = 0; i < len; i++) {
+        *out++ = digits[at[i] >> 4];
+        *out++ = digits[at[i] & 15];
+    }
+    *out = '\0';
+}
+
 enum { WORD_MAX = 64 };
 
 static size_t least(size_t a, size_t b)

@@ -39,6 +39,8 @@ char *mr_buf_steal(struct mr_buf *buf);
 
 /* The value of a hexadecimal digit, -1 for any other character. */
 int mr_str_hex(char c);
+/* Each byte as two such digits, in lower case: 2 * len + 1 bytes of out, with its NUL. */
+void mr_str_print_hex(const void *bytes, size_t len, char *out);
 
 /* The nearest of the n words for "did you mean", or NULL when none is near (Damerau-Levenshtein <= 1/3 of the length). */
 const char *mr_str_nearest(const char *word, const char *const *words, size_t n);

@@ -125,6 +125,24 @@ START_TEST(names_hold_only_harmless_letters)
 }
 END_TEST
 
+START_TEST(bytes_are_printed_as_digits_and_read_back)
+{
+    unsigned char byte = 0;
+    char out[3];
+
+    for (unsigned i = 0; i < 256; i++) {
+        byte = (unsigned char)i;
+        mr_str_print_hex(&byte, 1, out);
+        ck_assert_uint_eq(strlen(out), 2);
+        ck_assert_int_eq(mr_str_hex(out[0]) * 16 + mr_str_hex(out[1]), (int)i);
+    }
+    mr_str_print_hex(&byte, 1, out);
+    ck_assert_str_eq(out, "ff");
+    mr_str_print_hex(NULL, 0, out);
+    ck_assert_str_eq(out, "");
+}
+END_TEST
+
 int main(void)
 {
     const struct mr_test tests[] = {
@@ -134,6 +152,7 @@ int main(void)
         {json_text_is_escaped_and_always_utf8,          MR_COUNT(escapes)},
         {the_nearest_word_is_what_was_meant,            MR_COUNT(typos)  },
         {names_hold_only_harmless_letters,              0                },
+        {bytes_are_printed_as_digits_and_read_back,     0                },
     };
 
     return mr_suite_run("str", tests);

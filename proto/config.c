@@ -219,12 +219,28 @@ static void check_mysql(const struct load *load)
                              min, max);
 }
 
+enum { DAY_MS = 86400000 };
+
 static void check_billing(const struct load *load)
 {
     const char *format = json_string_value(mr_options_get(load->values, "billing.number"));
     bool yearly = json_is_true(mr_options_get(load->values, "billing.yearly"));
+    const char *series = json_string_value(mr_options_get(load->values, "billing.series"));
+    const char *queue = json_string_value(mr_options_get(load->values, "billing.mail_queue"));
     struct mr_err err;
 
+    if (series && !mr_number_is_series(series))
+        mr_config_errors_add(load->errors, place_of(load, "billing.series"),
+                             "billing.series must be 1 to %d of A-Z, 0-9 and \"-\", got \"%s\"",
+                             MR_NUMBER_SERIES_MAX, series);
+    if (json_integer_value(mr_options_get(load->values, "billing.due")) % DAY_MS != 0)
+        mr_config_errors_add(load->errors, place_of(load, "billing.due"),
+                             "billing.due must be a number of whole days, such as 14d");
+    if (queue && !mr_str_is_queue_name(mr_bytes_of(queue)))
+        mr_config_errors_add(load->errors, place_of(load, "billing.mail_queue"),
+                             "billing.mail_queue must be the name of a queue, 1 to 100 of A-Z "
+                             "a-z 0-9 _ . { } -, got \"%s\"",
+                             queue);
     if (format && yearly && mr_number_format_check(format, true, &err) != MR_OK)
         mr_config_errors_add(load->errors, place_of(load, "billing.yearly"),
                              "billing.number %s (billing.yearly)", err.text);

@@ -16,6 +16,14 @@ enum field { SERIES, YEAR, NUMBER, FIELDS, NONE };
 static const char *const names[FIELDS] = {
     [SERIES] = "series", [YEAR] = "year", [NUMBER] = "number"};
 
+bool mr_number_is_series(const char *text)
+{
+    size_t len = strlen(text);
+
+    return len > 0 && len <= MR_NUMBER_SERIES_MAX &&
+           strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == len;
+}
+
 /* The field whose brace opens at `at`; out_end is behind its closing one, out_digits 1 unless it says more. NONE: it is none. */
 static enum field field_at(const char *at, const char **out_end, int *out_digits)
 {

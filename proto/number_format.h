@@ -11,6 +11,8 @@
 #define MR_NUMBER_SERIES_MAX 20 /* bytes of a series */
 #define MR_NUMBER_PRINT 64      /* room for a number as printed */
 
+/* Whether text can name a series: 1 to MR_NUMBER_SERIES_MAX of A-Z, 0-9 and "-". */
+bool mr_number_is_series(const char *text);
 /*
  * A format holds {series} and {number} (or {number:N}, at least N digits, N from 1 to 12), at most once each, and {year} if yearly is true, where every year counts
  * from 1; around them letters, digits and "-", "_", ".", "/". Between two of them stands something that is no letter and no digit, so that no two

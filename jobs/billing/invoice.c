@@ -128,17 +128,9 @@ static enum mr_code read_lines(json_t *value, struct mr_invoice *invoice, struct
     return add_up(invoice, err);
 }
 
-static bool is_series(const char *text)
-{
-    size_t len = strlen(text);
-
-    return len > 0 && len <= SERIES_MAX &&
-           strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == len;
-}
-
 enum mr_code mr_invoice_check_series(const char *text, const char *place, struct mr_err *err)
 {
-    if (is_series(text))
+    if (mr_number_is_series(text))
         return MR_OK;
     return mr_fail(err, MR_EINVAL, "%s must be 1 to %d of A-Z, 0-9 and \"-\", not \"%.40s\"",
                    place, SERIES_MAX, text);
@@ -258,7 +250,7 @@ bool mr_invoice_full_number(const char *text, char *out)
         return false;
     memcpy(series, text, len);
     series[len] = '\0';
-    if (!is_series(series))
+    if (!mr_number_is_series(series))
         return false;
     mr_number_format_print(MR_INVOICE_FORMAT, series, 0, strtoll(dash + 1, NULL, 10), out);
     return true;

@@ -22,8 +22,8 @@ struct mr_terms {
 };
 
 /*
- * section may be NULL: the defaults. MR_EINVAL: what is wrong, with the option's name; start-up has checked all of it already, but the series and the
- * time zone. The caller ends out with mr_terms_fini.
+ * section may be NULL: the defaults. MR_EINVAL: what is wrong, with the option's name; start-up has checked all of it already, but
+ * what became of the system's time zones. The caller ends out with mr_terms_fini.
  */
 enum mr_code mr_terms_read(const json_t *section, struct mr_terms *out, struct mr_err *err);
 void mr_terms_fini(struct mr_terms *terms);

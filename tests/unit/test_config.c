@@ -365,6 +365,11 @@ static const struct {
      "\"{no}\""                                                                                                                                },
     {"billing: {number: \"{number}\"}\n",
      "1:19: billing.number must hold {series}: without it two numbers would be printed alike"                                                  },
+    {"billing: {series: 2026/A}\n",
+     "1:19: billing.series must be 1 to 20 of A-Z, 0-9 and \"-\", got \"2026/A\""                                                              },
+    {"billing: {due: 36h}\n",                                                 "1:16: billing.due must be a number of whole days, such as 14d"  },
+    {"billing: {mail_queue: 'a b'}\n",                                        "1:23: billing.mail_queue must be the name of a queue, "
+                                       "1 to 100 of A-Z a-z 0-9 _ . { } -, got \"a b\""                  },
     {"billing: {yearly: true}\n",                                             "1:19: billing.number must hold {year}, since the numbers of "
                                   "each year begin at 1 (billing.yearly)"                                     },
     {"billing: {timezone: Europe/Berlim}\n",

@@ -10,14 +10,15 @@ import sys
 import threading
 import time
 
-from demo_checks import (check_attachments, check_audit, check_books, check_csvs, check_invoice_mails, check_months, check_pdfs,
-                         check_subscriptions, leftovers)
+from demo_checks import (check_archive, check_attachments, check_audit, check_books, check_csvs, check_files_by_mail, check_months,
+                         check_pdfs, check_subscriptions, leftovers)
 from demo_parts import BUILD, PREFIX, Stage, fail
-from demo_plan import EXACTLY_ONCE, charges, plan
+from demo_plan import EXACTLY_ONCE, amends, charges, plan
 from demo_world import Evidence, fill_database, write_files
 
-KILLS = 9
-KILLS_OF_CHARGES = 3  # of these, so many while charges run
+KILLS = 11
+KILLS_OF_CHARGES = 3  # of these, so many while charges run,
+KILLS_OF_AMENDS = 2  # and so many while refunds do
 KILLS_BEFORE_THE_MAIL_SERVER = 2
 PATIENCE_S = 150
 
@@ -92,11 +93,24 @@ class Progress:
             print()
 
 
-def invoices_are_issued(stage, jobs):
+def charges_of_invoices(stage, jobs, _seen):
     """The charges of what was issued, once all of it is; else None."""
     wanted = [job.uuid for job in jobs if job.want == "invoice"]
     issued = stage.sql("SELECT uuid, currency, total_minor FROM billing_invoices WHERE uuid NOT LIKE 'renew-%'")
     return list(charges(sorted(issued))) if len(issued) == len(wanted) else None
+
+
+def amends_of_charges(_stage, jobs, seen):
+    """Refunds and credit notes, once every charge has been answered."""
+    charged = [job for job in jobs if job.job == "billing.charge"]
+    if any(seen.outcome(job)[0] == "missing" for job in charged):
+        return None
+    return list(amends([(job.uuid, job.data) for job in charged if job.want == "charge"]))
+
+
+# What can only be pushed when something else is done; and how many workers are killed by then.
+WAVES = ((charges_of_invoices, "All invoices are issued: their charges follow.", KILLS_OF_CHARGES),
+         (amends_of_charges, "All charges are answered: refunds and credit notes follow.", KILLS_OF_AMENDS))
 
 
 def is_over(jobs, seen, threads):
@@ -105,8 +119,8 @@ def is_over(jobs, seen, threads):
 
 
 def run(stage, jobs):
-    """Until nothing is ready, delayed or leased any more; kills workers on the way. Adds the charges to jobs. Returns the number of kills."""
-    threads, charged = push_all(stage, jobs), False
+    """Until nothing is ready, delayed or leased any more; kills workers on the way. Adds what follows to jobs. Returns the number of kills."""
+    threads, waves = push_all(stage, jobs), list(WAVES)
     progress, kills, began = Progress(), 0, time.monotonic()
     next_kill = began + 0.4
     while time.monotonic() - began < PATIENCE_S:
@@ -114,22 +128,23 @@ def run(stage, jobs):
         settled = sum(1 for job in jobs if seen.outcome(job)[0] != "missing")
         progress.show(f"{settled:4} of {len(jobs)} jobs settled, {seen.left:4} waiting or running, "
                       f"{len(seen.dead):3} dead letters, {kills} workers killed")
-        more = None if charged else invoices_are_issued(stage, jobs)
+        more = waves[0][0](stage, jobs, seen) if waves else None
         if more:
             progress.end()
-            print("  All invoices are issued: their charges follow.")
+            print(f"  {waves.pop(0)[1]}")
             threads += push_all(stage, more)
             jobs += more
-            charged, next_kill = True, time.monotonic() + 0.2
-        elif kills == (KILLS if charged else KILLS - KILLS_OF_CHARGES) and is_over(jobs, seen, threads):
-            break  # without charges: some invoice was not issued, which is told below
-        if kills < (KILLS if charged else KILLS - KILLS_OF_CHARGES) and time.monotonic() > next_kill:
+            next_kill = time.monotonic() + 0.2
+        allowed = KILLS - sum(wave[2] for wave in waves)
+        if not more and kills == allowed and is_over(jobs, seen, threads):
+            break  # with waves left: something was not done, which is told below
+        if kills < allowed and time.monotonic() > next_kill:
             kills += kill_one(stage)
             if kills == KILLS_BEFORE_THE_MAIL_SERVER:
                 stage.kill("smtp1")
                 progress.end()
                 print("  The first mail server is killed, too, and stays away: the second one gets its mails.")
-            next_kill = time.monotonic() + (0.2 if charged else 0.7)
+            next_kill = time.monotonic() + (0.2 if len(waves) < len(WAVES) else 0.7)
         time.sleep(0.1)
     progress.end()
     return kills
@@ -178,9 +193,10 @@ def account(stage, jobs, kills):
               for job, outcome in wrong]
     periods, bad_periods = check_subscriptions(stage, seen)
     carried, bad_mails = check_attachments(jobs, seen)
-    told, bad_told = check_invoice_mails(stage, jobs, seen)
+    told, bad_told = check_files_by_mail(stage, jobs, seen)
     forms, bad_forms = check_months(stage)
-    faults += bad_told + bad_forms
+    archived, bad_archive = check_archive(stage)
+    faults += bad_told + bad_forms + bad_archive
     faults += check_books(stage, jobs) + check_audit(stage) + bad_pdfs + bad_csvs + bad_periods + bad_mails
     faults += [f"nobody asked for the effect of {uuid}" for uuid in seen.strangers(jobs)]
     faults += [f"left half-written: {name}" for name in leftovers(stage)]
@@ -190,7 +206,7 @@ def account(stage, jobs, kills):
   {pdfs} invoices, numbered without a gap, their PDFs read; {sum(seen.seen['charge'].values())} charges, one for each key; {seen.replays} requests repeated under their key and done once
   {periods} periods of subscriptions invoiced, each once; {carried} mails with their files, byte for byte
   the ledger sums to 0 for every job, and workerctl billing audit agrees; {csvs} CSV files equal to the database
-  {told} invoices brought by mail; reports in other forms: {", ".join(f"{n} {form}" for form, n in sorted(forms.items()))}""")
+  {archived} old calls in the archive; {told} invoices and reports brought by mail; reports in other forms: {", ".join(f"{n} {form}" for form, n in sorted(forms.items()))}""")
     for fault in faults[:20]:
         print(f"  WRONG: {fault}")
     good = not faults and seen.left == 0

@@ -35,6 +35,7 @@ def check_books(stage, jobs):
     charged = sum(job.data["amount_minor"] for job in jobs if job.want == "charge")
     charged += int(stage.sql("SELECT COALESCE(SUM(i.total_minor), 0) FROM billing_subscription_periods p "
                              "JOIN billing_invoices i ON i.uuid = p.invoice WHERE p.state = 'paid'")[0][0])
+    charged -= int(stage.sql("SELECT COALESCE(SUM(amount_minor), 0) FROM billing_refunds WHERE state = 'ok'")[0][0])
     if int(open_minor) != charged:
         wrong.append(f"cash: {open_minor} in the ledger, {charged} charged")
     return wrong
@@ -163,10 +164,10 @@ def check_months(stage):
     return forms, wrong
 
 
-def check_invoice_mails(stage, jobs, seen):
-    """(invoices that came by mail, what is wrong): the PDF of the storage, to the customer."""
-    keys = dict(stage.sql("SELECT uuid, pdf_key FROM billing_invoices"))
-    wanted = {job.uuid for job in jobs if job.want == "invoice" and job.data.get("mail")}
+def check_files_by_mail(stage, jobs, seen):
+    """(invoices and reports that came by mail, what is wrong): the very file of the storage."""
+    keys = dict(stage.sql("SELECT uuid, pdf_key FROM billing_invoices") + stage.sql("SELECT uuid, place FROM report_runs"))
+    wanted = {job.uuid for job in jobs if job.want in ("invoice", "report") and job.data.get("mail")}
     wrong, told = [], set()
     for mail in seen.mails:
         uuid, _, kind = (mail["uuid"] or "").rpartition(".")
@@ -174,9 +175,17 @@ def check_invoice_mails(stage, jobs, seen):
             continue
         with open(os.path.join(stage.files, keys[uuid]), "rb") as file:
             if [hashlib.sha256(file.read()).hexdigest()] != [one["sha256"] for one in mail["files"]]:
-                wrong.append(f"mail of invoice {uuid}: it does not bring {keys[uuid]}")
+                wrong.append(f"mail of {uuid}: it does not bring {keys[uuid]}")
         told.add(uuid)
-    return len(told), wrong + [f"invoice {uuid}: no mail brought it" for uuid in wanted - told]
+    return len(told), wrong + [f"{uuid}: no mail brought its file" for uuid in wanted - told]
+
+
+def check_archive(stage):
+    """(old calls, what is wrong): all of them in the archive, none twice, the others where they were."""
+    moved, whole = stage.sql("SELECT (SELECT COUNT(*) FROM calls_archive), (SELECT COUNT(*) FROM calls_archive) + (SELECT COUNT(*) FROM calls)")[0]
+    left = stage.sql("SELECT COUNT(*) FROM calls WHERE created_at < UTC_TIMESTAMP() - INTERVAL 366 DAY")[0][0]
+    good = int(whole) == 12000 and int(left) == 0 and int(moved) > 3000
+    return int(moved), [] if good else [f"{moved} calls in the archive, {whole} in all, {left} old ones left"]
 
 
 def leftovers(stage):

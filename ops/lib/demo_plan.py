@@ -9,7 +9,7 @@ import uuid as uuids
 QUEUES = ("critical", "high", "default", "low", "reports")
 CURRENCIES = ("EUR", "JPY", "KWD")
 # What is to be seen once and no more, however often a worker dies on it; the rest at least once.
-EXACTLY_ONCE = ("invoice", "charge", "sms", "renewal")
+EXACTLY_ONCE = ("invoice", "charge", "refund", "credit", "sms", "renewal")
 LOGO = "brand/logo.png"  # a file that the shop has put into the storage
 RENEWAL = "renewals-of-today"  # the uuid of the job that renews what is due
 
@@ -119,6 +119,19 @@ def charges(issued):
                   {"invoice": invoice, "currency": currency, "amount_minor": int(total), "source": source}, want)
 
 
+def amends(charged):
+    """What a shop does afterwards: (uuid, data) of charges that were paid. Some get all back, some a part, some a credit note and then their money."""
+    kinds = (("billing.refund", {}), ("billing.refund, of a part", {"amount_minor": 7}),
+             ("billing.refund, answer lost", {"reason": "double booking fault=reset-after-effect:1"}))
+    for n, (charge, data) in enumerate(charged[:24]):
+        if n % 4 == 3:
+            yield Job("billing.credit", QUEUES[n % 5], "billing.credit",
+                      {"invoice": data["invoice"], "full": True, "reason": "the room was not ready"}, "credit")
+        else:
+            row, more = kinds[n % 4]
+            yield Job(row, QUEUES[n % 5], "billing.refund", {"charge": charge, "reason": "a cold room", **more}, "refund")
+
+
 def renewals():
     """One job, which finds the subscriptions and pushes a job for each; those push charges, and mails where one is refused."""
     job = Job("billing.renew, all that are due", "default", "billing.renew", {"due": True}, "renewal")
@@ -134,6 +147,10 @@ def reports():
         for _ in range(2):
             yield Job(f"report.generate, {form}", "reports", "report.generate",
                       {"report": "months", "params": {}, "format": form}, "report")
+    for n in range(3):
+        yield Job("report.generate, and its mail", "reports", "report.generate",
+                  {"report": "bookings", "params": span, "mail": {"to": [f"boss{n}@example.org"], "as": "attachment"}}, "report")
+    yield Job("report.generate, of old calls to the archive", "reports", "report.generate", {"report": "old_calls"}, "report")
     yield Job("report.generate, unknown", "reports", "report.generate", {"report": "bookins", "params": {}}, "failed")
     yield Job("report.generate, no date", "reports", "report.generate",
               {"report": "bookings", "params": {**span, "to": "soon"}}, "failed")

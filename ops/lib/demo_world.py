@@ -99,6 +99,11 @@ charts:
   share:  { type: pie, title: Turnover, x: nights, y: cents }
 """
 
+OLD_CALLS = """\
+title: Calls older than a year
+archive: { from: calls, to: calls_archive, column: created_at, older_than: 365d, batch: 500, pause: 10ms, create: true }
+"""
+
 TEMPLATES = {
     "invoice.subject.mustache": "Your invoice {{number}}",
     "invoice.text.mustache": "Dear {{customer.name}},\nplease find attached {{number}} of {{total}}, due on {{due}}.\n",
@@ -120,6 +125,8 @@ INSERT INTO bookings
 SELECT seq, CONCAT('Zoë ', seq), seq % 14, seq * 1.25 - 100, '2026-01-01' + INTERVAL seq % 120 DAY,
        ELT(1 + seq % 4, 'late, "very" late', '=1+1', NULL, 'two\\nlines')
 FROM seq_1_to_20000;
+CREATE TABLE calls (id INT PRIMARY KEY, caller VARCHAR(30), created_at DATETIME, KEY created_at (created_at)) CHARACTER SET utf8mb4;
+INSERT INTO calls SELECT seq, CONCAT('+49170', seq), UTC_TIMESTAMP() - INTERVAL seq HOUR FROM seq_1_to_12000;
 INSERT INTO billing_subscriptions (id, customer, currency, source, period_unit, anchor, period_end)
 SELECT CONCAT('club-', seq), CONCAT('guest-', seq % 10), ELT(1 + seq % 3, 'EUR', 'JPY', 'KWD'),
        IF(seq % 5 = 4, 'pm_card_declined', 'pm_card_visa'), 'month', CURDATE() - INTERVAL 40 DAY, CURDATE() - INTERVAL 40 DAY
@@ -138,7 +145,7 @@ def write_files(stage):
         with open(os.path.join(stage.templates, name), "w", encoding="utf-8") as file:
             file.write(text)
     for path, text in (("resize.sh", RESIZE), ("import.py", IMPORT), ("reports/bookings.yaml", REPORT),
-                       ("reports/months.yaml", MONTHS)):
+                       ("reports/months.yaml", MONTHS), ("reports/old_calls.yaml", OLD_CALLS)):
         path = os.path.join(stage.dir, path)
         with open(path, "w", encoding="utf-8") as file:
             file.write(text.replace("LEDGER", stage.ledger))
@@ -171,13 +178,16 @@ class Evidence:
 
     def __init__(self, stage):
         self.stage = stage
-        self.seen = {kind: collections.Counter() for kind in ("mail", "ledger", "sms", "charge", "call", "invoice", "renewal", "report")}
+        self.seen = {kind: collections.Counter() for kind in ("mail", "ledger", "sms", "charge", "call", "invoice", "credit", "refund", "renewal",
+                                                       "report")}
         self.mails = [json.loads(line) for line in read_lines(stage.mails)]
         self.count_mails()
         self.seen["ledger"].update(read_lines(stage.ledger))
         self.replays = 0
         self.read_requests()
-        self.seen["invoice"].update(uuid for uuid, in stage.sql("SELECT uuid FROM billing_invoices"))
+        self.seen["invoice"].update(uuid for uuid, in stage.sql(
+            "SELECT uuid FROM billing_invoices WHERE uuid NOT IN (SELECT uuid FROM billing_credits)"))
+        self.seen["credit"].update(uuid for uuid, in stage.sql("SELECT uuid FROM billing_credits"))
         self.seen["report"].update(uuid for uuid, in stage.sql("SELECT uuid FROM report_runs WHERE state = 'done'"))
         due = stage.sql("SELECT COUNT(*) FROM billing_subscriptions WHERE period_end <= CURDATE()")[0][0]
         self.seen["renewal"][RENEWAL] = int(due == "0")
@@ -195,7 +205,7 @@ class Evidence:
 
     def read_requests(self):
         """Only what was really done counts as done; that a request came again is told apart."""
-        kinds = {"message": "sms", "charge": "charge", "plain": "call"}
+        kinds = {"message": "sms", "charge": "charge", "refund": "refund", "plain": "call"}
         for line in read_lines(self.stage.requests):
             request = json.loads(line)
             if request["effect"] is True and request["kind"] in kinds:

@@ -14,7 +14,7 @@
 
 enum {
     BODY_MAX = 1 << 20,
-    SLOWEST_BYTES_S = 512,
+    SLOWEST_BYTES_S = 1,
     CONNECT_MAX_MS = 10000,
     ONCE_MAX_MS = 5000,
     HEADERS_ROOM = 4
@@ -241,7 +241,10 @@ static void write_method(struct transfer *t)
     }
 }
 
-/* A large file may take its time as long as it moves: silence is what is bounded. */
+/*
+ * A large file may take its time as long as it moves, and S3 sends a blank now and then while it joins many parts: silence is what is bounded. Who
+ * dribbles on purpose is stopped by the job's deadline.
+ */
 static void write_limits(struct transfer *t)
 {
     uint64_t silence_ms = t->bucket->timeout_ms;

@@ -22,15 +22,6 @@ static long long number(const json_t *object, const char *member)
     return json_integer_value(json_object_get(object, member));
 }
 
-static void say_table(struct mr_table *table)
-{
-    struct mr_buf out = {0};
-
-    mr_table_print(table, &out);
-    fputs(out.at, stdout);
-    mr_buf_fini(&out);
-}
-
 /* ---- audit ---- */
 
 static void print_findings(const json_t *findings)
@@ -44,8 +35,9 @@ static void print_findings(const json_t *findings)
         mr_table_add(table, (const char *const[]){text(row, "check"), text(row, "subject"),
                                                   text(row, "finding")});
     if (mr_table_rows(table) > 0)
-        say_table(table);
-    mr_table_free(table);
+        mr_table_say(table);
+    else
+        mr_table_free(table);
 }
 
 static void print_audit(const struct mr_session *session, const struct mr_storage *storage,
@@ -147,7 +139,8 @@ static void print_undecided(const struct mr_session *session, json_t *items)
         json_dumpf(items, stdout, JSON_COMPACT);
         puts(",\"next\":null}");
     } else if (mr_table_rows(table) > 0) {
-        say_table(table);
+        mr_table_say(table);
+        return;
     } else {
         puts("nothing is unknown");
     }

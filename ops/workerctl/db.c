@@ -48,7 +48,6 @@ static void print_table(const json_t *items)
 {
     static const char *const titles[] = {">NUMBER", "NAME", "STATE", "APPLIED"};
     struct mr_table *table = mr_table_new(titles, MR_COUNT(titles));
-    struct mr_buf out = {0};
     size_t i;
     json_t *item;
 
@@ -63,10 +62,7 @@ static void print_table(const json_t *items)
                                 json_string_value(json_object_get(item, "state")),
                                 json_string_value(json_object_get(item, "applied_at"))});
     }
-    mr_table_print(table, &out);
-    mr_table_free(table);
-    fputs(out.at, stdout);
-    mr_buf_fini(&out);
+    mr_table_say(table);
 }
 
 static void print_status(const struct mr_session *session, const struct mr_database *database)

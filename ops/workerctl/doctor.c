@@ -338,7 +338,6 @@ static void check_runtime_dir(struct mr_findings *findings, const struct mr_conf
 static void print_report(const struct mr_session *session, const struct mr_findings *findings)
 {
     static const char *const titles[] = {"CHECK", "RESULT", "DETAIL"};
-    struct mr_buf out = {0};
     size_t i;
     json_t *row;
 
@@ -352,10 +351,7 @@ static void print_report(const struct mr_session *session, const struct mr_findi
     json_array_foreach(findings->rows, i, row)
         mr_table_add(table, (const char *const[]){text(row, "check"), text(row, "grade"),
                                                   text(row, "detail")});
-    mr_table_print(table, &out);
-    mr_table_free(table);
-    fputs(out.at, stdout);
-    mr_buf_fini(&out);
+    mr_table_say(table);
 }
 
 static bool knows_redis(const struct mr_session *session)

@@ -41,15 +41,6 @@ static void say(struct mr_buf *out)
     mr_buf_fini(out);
 }
 
-static void say_table(struct mr_table *table)
-{
-    struct mr_buf out = {0};
-
-    mr_table_print(table, &out);
-    mr_table_free(table);
-    say(&out);
-}
-
 /* Asks one of the pictures and shows it, as it came or as tables. 1 when it says that it is not ready. */
 static int show(struct mr_session *session, enum mr_api_call call,
                 void (*print)(const json_t *picture))
@@ -117,7 +108,7 @@ static void print_pool_table(const json_t *pools)
     json_t *pool;
 
     json_array_foreach((json_t *)(uintptr_t)pools, i, pool) add_pool(table, pool);
-    say_table(table);
+    mr_table_say(table);
 }
 
 /* ---- queues ---- */
@@ -148,7 +139,7 @@ static void print_queue_table(const json_t *queues)
                          count(queue, "dead", cells[3]), count(queue, "workers", cells[4]),
                          queue_state(queue)});
     }
-    say_table(table);
+    mr_table_say(table);
 }
 
 static void print_queues(const json_t *list)
@@ -328,10 +319,10 @@ static void print_pools(const json_t *list)
 
     print_pool_table(json_object_get(list, "items"));
     putchar('\n');
-    say_table(workers);
+    mr_table_say(workers);
     if (mr_table_rows(jobs) > 0) {
         putchar('\n');
-        say_table(jobs);
+        mr_table_say(jobs);
     } else {
         mr_table_free(jobs);
     }
@@ -353,7 +344,7 @@ static void print_jobs(const json_t *list)
     json_t *job;
 
     json_array_foreach(json_object_get(list, "items"), i, job) add_job(table, job, job);
-    say_table(table);
+    mr_table_say(table);
 }
 
 int mr_command_jobs(struct mr_session *session, int argc, char **argv)

@@ -146,6 +146,16 @@ void mr_table_free(struct mr_table *table)
     free(table);
 }
 
+void mr_table_say(struct mr_table *table)
+{
+    struct mr_buf out = {0};
+
+    mr_table_print(table, &out);
+    mr_table_free(table);
+    fputs(out.at ? out.at : "", stdout);
+    mr_buf_fini(&out);
+}
+
 void mr_render_span(double seconds, char *out)
 {
     static const struct {

@@ -16,6 +16,8 @@ void mr_table_add(struct mr_table *table, const char *const *cells);
 size_t mr_table_rows(const struct mr_table *table);
 /* Appends the table, as wide as its widest cells; columns are counted as a terminal shows them. */
 void mr_table_print(const struct mr_table *table, struct mr_buf *out);
+/* Prints the table on standard output and frees it. */
+void mr_table_say(struct mr_table *table);
 void mr_table_free(struct mr_table *table);
 
 /* Appends text with control bytes and broken UTF-8 made visible (\x1b): what a producer pushed must not steer a terminal. */

@@ -20,7 +20,7 @@ struct row {
     bool found;
 };
 
-enum column { CHARGE = MR_DEAL_N_COLUMNS, AMOUNT, CREDIT };
+enum column { CHARGE = MR_DEAL_N_COLUMNS, AMOUNT, CREDIT, REASON };
 
 static const char *uuid_of(const struct mr_issued *issued)
 {
@@ -42,6 +42,8 @@ static enum mr_code on_row(void *arg, const struct mr_sql_row *row, struct mr_er
                        refund->deal.uuid);
     ((struct row *)arg)->found = true;
     refund->amount_minor = amount_minor;
+    free(refund->said);
+    refund->said = mr_strndup(values[REASON].at, values[REASON].len);
     mr_deal_read_row(&refund->deal, values);
     return MR_OK;
 }
@@ -51,11 +53,12 @@ static enum mr_code find_row(struct mr_refund *refund, struct mr_mysql_conn *con
 {
     const struct mr_sql_value value = mr_sql_text(refund->deal.uuid);
     struct row row = {.refund = refund};
-    enum mr_code code =
-        mr_mysql_query(conn,
-                       "SELECT " MR_DEAL_COLUMNS ", charge, amount_minor, COALESCE(credit, '') "
-                       "FROM billing_refunds WHERE uuid = ?",
-                       &value, 1, NULL, on_row, &row, err);
+    enum mr_code code = mr_mysql_query(conn,
+                                       "SELECT " MR_DEAL_COLUMNS
+                                       ", charge, amount_minor, COALESCE(credit, ''), "
+                                       "reason "
+                                       "FROM billing_refunds WHERE uuid = ?",
+                                       &value, 1, NULL, on_row, &row, err);
 
     *out_found = row.found;
     return code;
@@ -210,7 +213,8 @@ static void set_payment(const struct mr_deal *deal, struct mr_payment *out)
     out->currency = refund->issued->invoice.currency->code;
     out->amount_minor = refund->amount_minor;
     out->refund_of = refund->provider_id;
-    out->reason = refund->reason;
+    /* Under the same key the provider wants to hear the same, also where the job was edited since. */
+    out->reason = refund->said ? refund->said : refund->reason;
 }
 
 static const struct mr_deal_kind refund_kind = {
@@ -413,6 +417,7 @@ void mr_refund_fini(struct mr_refund *refund)
 {
     drop(refund->issued);
     drop(refund->note);
+    free(refund->said);
     free(refund->charge);
     free(refund->provider_id);
     *refund = (struct mr_refund){0};

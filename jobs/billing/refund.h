@@ -15,6 +15,7 @@ struct mr_refund {
     const char *reason;
     int64_t amount_minor; /* 0: all that is left */
     /* What the database says. */
+    char *said;               /* the reason of its row, where one was found; owned */
     char *charge;             /* its uuid; owned */
     char *provider_id;        /* the provider's name of the charge; owned */
     int64_t charged_minor;    /* what it took */

@@ -6,12 +6,10 @@
  * MILLRACE_SEED=n repeats a run as far as real processes can be repeated.
  */
 #include "proto/base/clock.h"
-#include "proto/base/random.h"
-#include "tests/support/shop.h"
 #include "tests/support/suite.h"
+#include "tests/support/trouble.h"
 #include "tests/support/wait.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,26 +35,14 @@ static const char pools[] =
     "pools: { main: { queues: [main], processes: 3, concurrency: 6, tries: 0, max_crashes: 100,"
     " backoff: 10ms..200ms } }";
 
-/* What the provider does to a charge at first; most often nothing. */
-static const char *const faults[] = {
-    "fail-after-effect:1",
-    "reset-after-effect:1",
-    "reset:1",
-    "hang-after-effect:1",
-    "slow300:1",
-    "busy1:1",
-    "half:1",
-    "fail:1",
-};
-
 static struct mr_shop shop;
-static struct mr_random dice;
-static unsigned n_invoices, n_charges, worker_kills, database_kills;
+static struct mr_trouble trouble;
+static unsigned n_invoices, n_charges;
 static bool charged[SERIES][PER_SERIES];
 
 static unsigned roll(unsigned below)
 {
-    return (unsigned)mr_random_below(&dice, below);
+    return mr_trouble_roll(&trouble, below);
 }
 
 /* ---- jobs ---- */
@@ -78,12 +64,11 @@ static void push_invoices(void)
 
 static void push_charge(unsigned s, unsigned n)
 {
-    char uuid[40], invoice[40], source[64] = "pm_ok";
+    char uuid[40], invoice[40], source[MR_TROUBLE_CARD];
 
     snprintf(uuid, sizeof(uuid), "charge-%s-%u", series[s], n);
     snprintf(invoice, sizeof(invoice), "%s-job-%u", series[s], n);
-    if (roll(3) == 0)
-        snprintf(source, sizeof(source), "pm_ok fault=%s", faults[roll(MR_COUNT(faults))]);
+    mr_trouble_card(&trouble, source);
     for (unsigned twins = roll(TWIN_OF) ? 1 : 2; twins > 0; twins--)
         mr_shop_push_charge(&shop, uuid, invoice, total_of(s, n), source);
     charged[s][n] = true;
@@ -112,44 +97,23 @@ static void push_charges(void)
 
 /* ---- trouble ---- */
 
-static void kill_a_worker(void)
-{
-    pid_t workers[MR_PROC_LIST];
-    int n = mr_mill_workers(&shop.mill, 0, workers);
-
-    if (n > 0 && kill(workers[roll((unsigned)n)], SIGKILL) == 0)
-        worker_kills++;
-}
-
-static void kill_the_database(void)
-{
-    mr_mariadb_kill(&shop.db);
-    for (unsigned n = roll(100); n > 0; n--)
-        mr_wait_a_moment();
-    mr_mariadb_again(&shop.db, NULL);
-    database_kills++;
-}
-
-/* The share of the work that is done decides when the next one is due, so that trouble lasts as long as the work does. */
-static bool is_due(unsigned kills, unsigned wanted)
-{
-    return kills < wanted && kills * 2 * INVOICES <= (n_invoices + n_charges) * wanted;
-}
-
 static void something_happens(void)
 {
     push_invoices();
     push_charges();
-    if (is_due(worker_kills, WORKER_KILLS) && roll(4) == 0)
-        kill_a_worker();
-    if (is_due(database_kills, DATABASE_KILLS) && roll(8) == 0)
-        kill_the_database();
+    unsigned done = n_invoices + n_charges;
+    if (mr_trouble_is_due(trouble.worker_kills, WORKER_KILLS, done, 2 * INVOICES) &&
+        roll(4) == 0)
+        mr_trouble_kill_a_worker(&trouble);
+    if (mr_trouble_is_due(trouble.database_kills, DATABASE_KILLS, done, 2 * INVOICES) &&
+        roll(8) == 0)
+        mr_trouble_kill_the_database(&trouble);
 }
 
 static bool is_going_on(void)
 {
-    return n_charges < INVOICES || worker_kills < WORKER_KILLS ||
-           database_kills < DATABASE_KILLS;
+    return n_charges < INVOICES || trouble.worker_kills < WORKER_KILLS ||
+           trouble.database_kills < DATABASE_KILLS;
 }
 
 /* ---- what became of it ---- */
@@ -175,26 +139,9 @@ static void check_invoices(void)
 
 static void check_charges(void)
 {
-    json_t *requests = mr_peer_requests(&shop.peer, "charge"), *request,
-           *effects = json_object();
-    const char *key;
-    size_t i;
-
-    json_array_foreach(requests, i, request)
-    {
-        key = json_string_value(json_object_get(request, "key"));
-        if (!json_is_true(json_object_get(request, "effect")))
-            continue;
-        ck_assert_msg(json_object_get(effects, key) == NULL, "%s was charged twice", key);
-        json_object_set_new(effects, key, json_true());
-    }
-    printf("# %zu requests for %zu charges, %zu look-ups\n", json_array_size(requests),
-           json_object_size(effects), mr_peer_count(&shop.peer, "lookup"));
-    ck_assert_uint_eq(json_object_size(effects), INVOICES);
+    ck_assert_uint_eq(mr_trouble_check_effects(&shop, "charge"), INVOICES);
     ck_assert_int_eq(count("billing_charges"), INVOICES);
     ck_assert_int_eq(count("billing_charges WHERE state = 'ok'"), INVOICES);
-    json_decref(effects);
-    json_decref(requests);
 }
 
 static void check_books(void)
@@ -210,20 +157,11 @@ static void check_books(void)
                      0);
 }
 
-static uint64_t seed(void)
-{
-    const char *given = getenv("MILLRACE_SEED");
-
-    return given ? strtoull(given, NULL, 10) : mr_clock_us() % 1000000;
-}
-
 START_TEST(every_invoice_and_every_charge_happens_exactly_once)
 {
-    uint64_t chosen = seed(), from_ms = mr_clock_ms();
+    uint64_t from_ms = mr_clock_ms();
 
-    printf("# MILLRACE_SEED=%llu\n", (unsigned long long)chosen);
-    fflush(stdout);
-    dice.state = chosen * 2 + 1;
+    mr_trouble_begin(&trouble, &shop);
     mr_shop_start(&shop, pools, "timeout: 1s", NULL);
     mr_mill_dispatch(&shop.mill, 0, 3);
     while (is_going_on()) {
@@ -232,8 +170,9 @@ START_TEST(every_invoice_and_every_charge_happens_exactly_once)
             mr_wait_a_moment();
     }
     mr_shop_await_done(&shop, HEALING_MS);
-    printf("# %d jobs, %u workers and %u databases killed, %d s\n", 2 * INVOICES, worker_kills,
-           database_kills, (int)((mr_clock_ms() - from_ms) / 1000));
+    printf("# %d jobs, %u workers and %u databases killed, %d s\n", 2 * INVOICES,
+           trouble.worker_kills, trouble.database_kills,
+           (int)((mr_clock_ms() - from_ms) / 1000));
     check_invoices();
     check_charges();
     check_books();

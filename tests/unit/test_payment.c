@@ -19,6 +19,13 @@ static const struct mr_payment payment = {.uuid = "c-1",
                                           .currency = "EUR",
                                           .amount_minor = 500};
 
+static const struct mr_payment refund = {.uuid = "c-1",
+                                         .invoice = "INV-000001",
+                                         .refund_of = "pi_1",
+                                         .reason = "damaged",
+                                         .currency = "EUR",
+                                         .amount_minor = 500};
+
 static struct mr_http_answer answer_of(long status, const char *body)
 {
     return (struct mr_http_answer){.end = MR_HTTP_ANSWERED,
@@ -90,15 +97,45 @@ static const struct meaning searched[] = {
 };
 /* clang-format on */
 
+/* clang-format off */
+static const struct meaning refunded[] = {
+    {200, INTENT("re_1", "500", "eur", "succeeded"), MR_PAYMENT_PAID, "", ""},
+    {200, INTENT("re_1", "499", "eur", "succeeded"), MR_PAYMENT_ODD, "", "refund re_1 has another amount or currency"},
+    {200, INTENT("re_1", "500", "eur", "pending"), MR_PAYMENT_UNKNOWN, "", "refund re_1 is still pending"},
+    {200, INTENT("re_1", "500", "eur", "requires_action"), MR_PAYMENT_UNKNOWN, "", "still requires_action"},
+    {200, INTENT("re_1", "500", "eur", "canceled"), MR_PAYMENT_REFUSED, "canceled", "the money did not arrive"},
+    {200, "{\"id\":\"re_1\",\"amount\":500,\"currency\":\"eur\",\"status\":\"failed\",\"failure_reason\":\"lost_or_stolen_card\"}",
+     MR_PAYMENT_REFUSED, "lost_or_stolen_card", "lost_or_stolen_card: the money did not arrive"},
+    {200, "[]", MR_PAYMENT_UNKNOWN, "", "no refund of the provider's API"},
+    {400, ERROR("invalid_request_error", "charge_already_refunded", "No."), MR_PAYMENT_REFUSED, "charge_already_refunded", "No."},
+    {400, ERROR("idempotency_error", "", "Keys ..."), MR_PAYMENT_CLASH, "", "knows this uuid with other values"},
+    {409, ERROR("idempotency_error", "idempotency_key_in_use", "another"), MR_PAYMENT_UNKNOWN, "", "still at it (409)"},
+    {429, ERROR("", "rate_limit", ""), MR_PAYMENT_LATER, "", "busy (429)"},
+    {500, "", MR_PAYMENT_UNKNOWN, "", "status 500"},
+};
+
+static const struct meaning listed[] = {
+    {200, FOUND(""), MR_PAYMENT_OPEN, "", "finds no refund for this uuid"},
+    {200, FOUND(INTENT("re_1", "500", "eur", "succeeded")), MR_PAYMENT_PAID, "", ""},
+    {200, FOUND(INTENT_OF("c-2", "re_1", "500", "eur", "succeeded")), MR_PAYMENT_OPEN, "", "finds no refund"},
+    {200, FOUND(INTENT("re_1", "500", "eur", "succeeded") "," INTENT("re_2", "500", "eur", "succeeded")), MR_PAYMENT_ODD, "", "has 2 paid refunds"},
+    {200, "{\"data\":[],\"has_more\":true}", MR_PAYMENT_UNKNOWN, "", "more refunds than one answer holds"},
+    {200, "{\"data\":[" INTENT("re_1", "500", "eur", "succeeded") "],\"has_more\":true}", MR_PAYMENT_PAID, "", ""},
+    {200, "{}", MR_PAYMENT_UNKNOWN, "", "no list of refunds"},
+    {404, "{}", MR_PAYMENT_UNKNOWN, "", "the look-up got status 404"},
+};
+/* clang-format on */
+
 typedef void read_fn(const struct mr_http_answer *http, const struct mr_payment *payment,
                      struct mr_payment_answer *out);
 
-static void expect_meaning(read_fn *read, const struct meaning *meaning)
+static void expect_meaning(read_fn *read, const struct mr_payment *asked_for,
+                           const struct meaning *meaning)
 {
     struct mr_http_answer http = answer_of(meaning->status, meaning->body);
     struct mr_payment_answer answer;
 
-    read(&http, &payment, &answer);
+    read(&http, asked_for, &answer);
     ck_assert_int_eq(answer.end, meaning->end);
     ck_assert_str_eq(answer.code, meaning->code);
     ck_assert_msg(strstr(answer.message, meaning->message) != NULL, "%s", answer.message);
@@ -106,13 +143,25 @@ static void expect_meaning(read_fn *read, const struct meaning *meaning)
 
 START_TEST(an_answer_says_taken_refused_or_unknown)
 {
-    expect_meaning(mr_payment_read, &asked[_i]);
+    expect_meaning(mr_payment_read, &payment, &asked[_i]);
 }
 END_TEST
 
 START_TEST(a_look_up_says_what_the_provider_has_taken)
 {
-    expect_meaning(mr_payment_read_search, &searched[_i]);
+    expect_meaning(mr_payment_read_search, &payment, &searched[_i]);
+}
+END_TEST
+
+START_TEST(an_answer_says_given_back_refused_or_unknown)
+{
+    expect_meaning(mr_payment_read, &refund, &refunded[_i]);
+}
+END_TEST
+
+START_TEST(a_list_says_what_the_provider_has_given_back)
+{
+    expect_meaning(mr_payment_read_search, &refund, &listed[_i]);
 }
 END_TEST
 
@@ -235,6 +284,8 @@ int main(void)
     const struct mr_test tests[] = {
         {an_answer_says_taken_refused_or_unknown,               MR_COUNT(asked)    },
         {a_look_up_says_what_the_provider_has_taken,            MR_COUNT(searched) },
+        {an_answer_says_given_back_refused_or_unknown,          MR_COUNT(refunded) },
+        {a_list_says_what_the_provider_has_given_back,          MR_COUNT(listed)   },
         {no_word_of_the_provider_repeats_the_source,            MR_COUNT(repeating)},
         {half_an_answer_is_none,                                0                  },
         {no_answer_is_unknown_unless_nothing_was_sent,          MR_COUNT(exchanges)},

@@ -11,5 +11,5 @@ EXECUTE change_it;
 DEALLOCATE PREPARE change_it;
 
 ALTER TABLE report_runs
-    MODIFY state ENUM('running', 'done', 'failed', 'cancelled') NOT NULL,
-    MODIFY reason VARCHAR(1000) NULL COMMENT 'why the latest attempt failed or was stopped';
+    MODIFY COLUMN state ENUM('running', 'done', 'failed', 'cancelled') NOT NULL,
+    MODIFY COLUMN reason VARCHAR(1000) NULL COMMENT 'why the latest attempt failed or was stopped';

@@ -4,6 +4,7 @@
 #include "proto/bucket.h"
 #include "proto/config_email.h"
 #include "proto/config_env.h"
+#include "proto/config_sms.h"
 #include "proto/config_table.h"
 #include "proto/number_format.h"
 #include "proto/options.h"
@@ -329,6 +330,7 @@ static enum mr_code build(struct load *load, const char *const *environment,
     check_mysql(load);
     check_billing(load);
     mr_config_check_email(load->root, load->values, load->errors);
+    mr_config_check_sms(load->values, load->root, load->source, load->errors);
     if (load->errors->n_lines > 0) {
         json_decref(load->values);
         return MR_EINVAL;

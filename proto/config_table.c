@@ -15,6 +15,8 @@
 #define CHOICE &mr_option_choice
 #define TEXTS &mr_option_texts
 #define RATE &mr_config_rate
+#define STATUSES &mr_config_statuses
+#define CONDITIONS &mr_config_conditions
 #define LIVE MR_CONFIG_LIVE
 #define WORKERS MR_CONFIG_WORKERS
 #define RESTART MR_CONFIG_RESTART
@@ -82,6 +84,48 @@ static const struct mr_option job_rows[] = {
 
 static const struct mr_option_table job_table = {job_rows, MR_COUNT(job_rows)};
 
+static const struct mr_option provider_rows[] = {
+    {"kind", CHOICE, TREE, "twilio", "twilio|http", WORKERS,
+     "twilio: an API of Twilio's shape; http: any other that takes one request for one message"},
+    {"url", URL, TREE, NULL, "http://|https://", WORKERS,
+     "of the API; of kind http that of the request, in which the values of body may stand"},
+    {"account", TEXT, TREE, NULL, NULL, WORKERS, "account; of kind http the user of basic authentication"},
+    {"token", TEXT, TREE, NULL, NULL, WORKERS | SECRET, "its token or password"},
+    {"from", TEXT, TREE, NULL, NULL, WORKERS, "sender of messages that name none (default: sms.from)"},
+    {"whatsapp_from", TEXT, TREE, NULL, NULL, WORKERS,
+     "sender of WhatsApp messages that name none (default: sms.whatsapp_from)"},
+    {"channels", CHOICE, TREE, NULL, "sms|whatsapp|both", WORKERS,
+     "what it carries (default: both of kind twilio, sms of kind http)"},
+    {"method", CHOICE, TREE, "POST", "POST|PUT|GET", WORKERS, "of kind http: the request's method"},
+    {"headers", &mr_config_text_map, TREE, NULL, NULL, WORKERS | SECRET,
+     "of kind http: headers of the request; in their values may stand what may in body"},
+    {"format", CHOICE, TREE, "json", "json|form", WORKERS,
+     "of kind http: what body is, so how values are escaped and which Content-Type is sent"},
+    {"body", TEXT, TREE, NULL, NULL, WORKERS,
+     "of kind http: template of the body; {{to}}, {{to_digits}}, {{from}}, {{text}}, {{uuid}}, {{channel}}, "
+     "{{segments}}, {{callback}}"},
+    {"ok", STATUSES, TREE, NULL, NULL, WORKERS,
+     "of kind http: statuses of an answer that says the message is taken (default: any 2xx)"},
+    {"ok_when", CONDITIONS, TREE, NULL, NULL, WORKERS,
+     "of kind http: and one of these members of its JSON has this value (default: any body will do)"},
+    {"refused", STATUSES, TREE, NULL, NULL, WORKERS,
+     "of kind http: statuses that say no provider will ever take the message (default: none)"},
+    {"refused_when", CONDITIONS, TREE, NULL, NULL, WORKERS,
+     "of kind http: or one of these members of the JSON has this value"},
+    {"id", TEXT, TREE, NULL, NULL, WORKERS, "of kind http: path of the member that names the message"},
+    {"code", TEXT, TREE, NULL, NULL, WORKERS, "of kind http: path of the member that says what was wrong"},
+    {"timeout", MS, TREE, NULL, "100ms..10m", WORKERS, "(default: sms.timeout)"},
+    {"connections", COUNT, TREE, NULL, "1..1000", WORKERS, "(default: sms.connections)"},
+    {"wait", MS, TREE, NULL, "1ms..10m", WORKERS, "(default: sms.wait)"},
+    {"rate", RATE, TREE, NULL, NULL, WORKERS, "(default: sms.rate)"},
+    {"circuit.failures", COUNT, TREE, NULL, "0..1000", WORKERS, "(default: sms.circuit.failures)"},
+    {"circuit.open_for", MS, TREE, NULL, "1s..1h", WORKERS, "(default: sms.circuit.open_for)"},
+    {"ca_file", TEXT, TREE, NULL, NULL, WORKERS,
+     "authorities that vouch for it (default: sms.ca_file)"},
+};
+
+static const struct mr_option_table provider_table = {provider_rows, MR_COUNT(provider_rows)};
+
 static const struct mr_option_type pools = {
     .name = "map of pools",
     .read = mr_options_read_entries,
@@ -144,6 +188,14 @@ static const struct mr_option_type mail_queues = {
     .entries = &mail_queue_table,
     .is_name = mr_str_is_queue_name,
     .name_rule = "queues are called by 1 to 100 of A-Z a-z 0-9 _ . { } -",
+};
+
+static const struct mr_option_type providers = {
+    .name = "map of SMS providers",
+    .read = mr_options_read_entries,
+    .entries = &provider_table,
+    .is_name = mr_str_is_queue_name,
+    .name_rule = "providers are called by 1 to 100 of A-Z a-z 0-9 _ . { } -",
 };
 
 static const struct mr_option config_rows[] = {
@@ -257,6 +309,27 @@ static const struct mr_option config_rows[] = {
      "how long it does, until one request tries again"},
     {"sms.ca_file", TEXT, TREE, NULL, NULL, WORKERS,
      "authorities that vouch for the SMS provider (default: the system's)"},
+    {"sms.providers", &providers, TREE, NULL, NULL, WORKERS,
+     "further providers by name; the one that sms.url describes is called default"},
+    {"sms.order", TEXTS, TREE, NULL, NULL, WORKERS,
+     "providers by name, as they are asked: the next one only where it is sure that those before sent nothing "
+     "(default: default, then sms.providers as they are written)"},
+    {"sms.unknown", CHOICE, TREE, "retry", "retry|hold", WORKERS,
+     "a message of which nobody knows whether it was sent: retry asks the same provider again under the same key, "
+     "hold leaves it to a person as a dead letter"},
+    {"sms.record", BOOL, TREE, "false", NULL, WORKERS,
+     "whether each message has a row in the table notifications of mysql.database; then jobs need a uuid, and none is "
+     "sent twice once the provider's answer is in its row"},
+    {"sms.senders", TEXTS, TREE, NULL, NULL, WORKERS,
+     "senders that a job may name (default: any)"},
+    {"sms.per_number", RATE, TREE, NULL, NULL, WORKERS,
+     "messages to one number; counted in notifications where sms.record is on, else by each process (default: 0)"},
+    {"sms.per_sender", RATE, TREE, NULL, NULL, WORKERS,
+     "messages from one sender, counted likewise (default: 0)"},
+    {"sms.callback", URL, TREE, NULL, "http://|https://", WORKERS,
+     "where the provider reports what became of a message; uuid and signature are added to it"},
+    {"sms.secret", TEXT, TREE, NULL, NULL, WORKERS | SECRET,
+     "key of the callback's signature and of the numbers' hashes in notifications"},
     {"payment.url", URL, TREE, NULL, "http://|https://", WORKERS, "the payment provider's API"},
     {"payment.key", TEXT, TREE, NULL, NULL, WORKERS | SECRET, "key at the payment provider"},
     {"payment.timeout", MS, TREE, "30s", "100ms..10m", WORKERS,

@@ -316,6 +316,46 @@ const struct mr_option_type mr_config_days = {
     .print = mr_option_print_list,
 };
 
+static json_t *read_status(const struct mr_option_site *site, const char *text)
+{
+    int64_t status;
+
+    if (mr_option_parse_int(text, &status) && status >= 100 && status <= 599)
+        return json_integer(status);
+    mr_option_complain(site, "HTTP statuses within 100..599, one or a list");
+    return NULL;
+}
+
+static json_t *read_statuses(const struct mr_option_site *site)
+{
+    return mr_option_read_list(site, read_status);
+}
+
+const struct mr_option_type mr_config_statuses = {
+    .name = "list of HTTP statuses",
+    .read = read_statuses,
+    .print = mr_option_print_list,
+};
+
+static json_t *read_condition(const struct mr_option_site *site, const char *text)
+{
+    if (strcspn(text, "=") > 0 && strchr(text, '='))
+        return json_string(text);
+    mr_option_complain(site, "path=value such as messages.0.status=0, one or a list");
+    return NULL;
+}
+
+static json_t *read_conditions(const struct mr_option_site *site)
+{
+    return mr_option_read_list(site, read_condition);
+}
+
+const struct mr_option_type mr_config_conditions = {
+    .name = "list of conditions, path=value",
+    .read = read_conditions,
+    .print = mr_option_print_list,
+};
+
 static json_t *read_text_map(const struct mr_option_site *site)
 {
     const struct mr_yaml *node = site->node;

@@ -6,13 +6,15 @@
 
 #define MR_CONFIG_DAYS 20 /* billing.dunning has no more */
 
-extern const struct mr_option_type mr_config_queues;    /* of struct mr_pool_config */
-extern const struct mr_option_type mr_config_backoff;   /* of struct mr_pool_config */
-extern const struct mr_option_type mr_config_redis_url; /* char * */
-extern const struct mr_option_type mr_config_command;   /* list of text, not empty */
-extern const struct mr_option_type mr_config_codes;     /* list of exit statuses */
-extern const struct mr_option_type mr_config_text_map;  /* names to text */
-extern const struct mr_option_type mr_config_rate;      /* text that mr_rate_parse takes */
+extern const struct mr_option_type mr_config_queues;     /* of struct mr_pool_config */
+extern const struct mr_option_type mr_config_backoff;    /* of struct mr_pool_config */
+extern const struct mr_option_type mr_config_redis_url;  /* char * */
+extern const struct mr_option_type mr_config_command;    /* list of text, not empty */
+extern const struct mr_option_type mr_config_codes;      /* list of exit statuses */
+extern const struct mr_option_type mr_config_text_map;   /* names to text */
+extern const struct mr_option_type mr_config_statuses;   /* list of HTTP statuses */
+extern const struct mr_option_type mr_config_conditions; /* list of text path=value */
+extern const struct mr_option_type mr_config_rate;       /* text that mr_rate_parse takes */
 extern const struct mr_option_type
     mr_config_number; /* text that mr_number_format_check takes */
 extern const struct mr_option_type

@@ -1,6 +1,5 @@
 #include "jobs/sms/message.h"
 
-#include "jobs/services/form.h"
 #include "jobs/sms/segments.h"
 #include "proto/base/mem.h"
 
@@ -57,13 +56,12 @@ static enum mr_code check_number(const char *name, const char *number, struct mr
     return MR_OK;
 }
 
-/* A number, a short number of the provider's, or a word. */
-static enum mr_code check_sender(const char *name, const char *sender,
-                                 const struct mr_message_channel *channel, struct mr_err *err)
+enum mr_code mr_message_check_sender(const char *name, const char *sender, bool numbers_only,
+                                     struct mr_err *err)
 {
     size_t len = strlen(sender), digits = strspn(sender, DIGITS);
 
-    if (sender[0] == '+' || *channel->prefix)
+    if (sender[0] == '+' || numbers_only)
         return check_number(name, sender, err);
     if (digits == len && len >= CODE_LEAST && len <= CODE_MOST)
         return MR_OK;
@@ -76,23 +74,42 @@ static enum mr_code check_sender(const char *name, const char *sender,
                    name, CODE_LEAST, CODE_MOST, NAME_MOST);
 }
 
+static bool is_allowed(const json_t *senders, const char *sender)
+{
+    json_t *one;
+    size_t i;
+
+    json_array_foreach(senders, i, one)
+    {
+        if (strcmp(json_string_value(one), sender) == 0)
+            return true;
+    }
+    return json_array_size(senders) == 0;
+}
+
 /* Who sends it: data says so, or the configuration. */
 static enum mr_code read_sender(json_t *data, const struct mr_message_channel *channel,
                                 const char **out, struct mr_err *err)
 {
     json_t *value = json_object_get(data, "from");
+    enum mr_code code;
 
-    if (value && !json_is_null(value)) {
-        enum mr_code code = check_string("from", value, out, err);
-
-        return code == MR_OK ? check_sender("data.from", *out, channel, err) : code;
+    if (!value || json_is_null(value)) {
+        *out = channel->from;
+        return channel->from ? mr_message_check_sender(channel->from_option, channel->from,
+                                                       channel->numbers_only, err)
+                             : mr_fail(err, MR_EINVAL,
+                                       "nobody to send it from: data.from is missing and %s is "
+                                       "not configured",
+                                       channel->from_option);
     }
-    if (!channel->from)
-        return mr_fail(err, MR_EINVAL,
-                       "nobody to send it from: data.from is missing and %s is not configured",
-                       channel->from_option);
-    *out = channel->from;
-    return check_sender(channel->from_option, channel->from, channel, err);
+    if ((code = check_string("from", value, out, err)) != MR_OK ||
+        (code = mr_message_check_sender("data.from", *out, channel->numbers_only, err)) !=
+            MR_OK)
+        return code;
+    if (!is_allowed(channel->senders, *out) && (!channel->from || strcmp(channel->from, *out)))
+        return mr_fail(err, MR_EINVAL, "data.from is none of sms.senders");
+    return MR_OK;
 }
 
 /* Characters, not bytes; -1 when it is no UTF-8. */
@@ -159,9 +176,10 @@ enum mr_code mr_message_read(json_t *data, const char *text,
     if ((code = check_text(text, channel, &segments, err)) != MR_OK)
         return code;
     *out = (struct mr_message){
-        .to = mr_asprintf("%s%s", channel->prefix, to),
-        .from = mr_asprintf("%s%s", channel->prefix, from),
+        .to = mr_strdup(to),
+        .from = mr_strdup(from),
         .text = mr_strdup(text),
+        .chosen = from != channel->from,
         .segments = segments,
     };
     return MR_OK;
@@ -185,11 +203,4 @@ enum mr_code mr_message_check_uuid(const char *uuid, struct mr_err *err)
                        "message",
                        UUID_MOST);
     return MR_OK;
-}
-
-void mr_message_form(const struct mr_message *message, struct mr_buf *out)
-{
-    mr_form_add(out, "To", message->to);
-    mr_form_add(out, "From", message->from);
-    mr_form_add(out, "Body", message->text);
 }

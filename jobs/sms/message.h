@@ -1,4 +1,4 @@
-/* The text message a job asks for: checked, and as the provider is told it. Knows no HTTP. */
+/* The text message a job asks for, checked. Knows no provider. */
 #ifndef MR_JOBS_SMS_MESSAGE_H
 #define MR_JOBS_SMS_MESSAGE_H
 
@@ -6,21 +6,25 @@
 #include "proto/base/str.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #define MR_MESSAGE_CHARACTERS 1600 /* the provider takes no more */
 
 /* How it travels, and what the configuration says of that. */
 struct mr_message_channel {
-    const char *prefix;      /* before numbers, as the provider wants it: "" or "whatsapp:" */
+    const char *name;        /* "sms", "whatsapp" */
     const char *from;        /* where data says none; may be NULL */
     const char *from_option; /* the configuration's name for it */
+    const json_t *senders;   /* those that data may name; NULL or empty: any */
+    bool numbers_only;       /* no names and no short numbers send on it */
     unsigned max_segments;   /* 0: the channel knows no segments */
 };
 
 /* Everything owned. */
 struct mr_message {
-    char *to, *from; /* with their prefix */
+    char *to, *from;
     char *text;
+    bool chosen;       /* data named the sender: no provider's own stands for it */
     unsigned segments; /* as billed; 1 where the channel knows none */
 };
 
@@ -33,9 +37,9 @@ enum mr_code mr_message_read(json_t *data, const char *text,
                              struct mr_err *err);
 void mr_message_fini(struct mr_message *message);
 
+/* Whether a sender is one on that channel; name says where it stands. */
+enum mr_code mr_message_check_sender(const char *name, const char *sender, bool numbers_only,
+                                     struct mr_err *err);
 /* Whether the uuid of a job can stand in a header as what the provider knows a repeated message by. */
 enum mr_code mr_message_check_uuid(const char *uuid, struct mr_err *err);
-/* Appends the form that the provider is sent. */
-void mr_message_form(const struct mr_message *message, struct mr_buf *out);
-
 #endif

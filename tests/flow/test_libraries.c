@@ -37,10 +37,10 @@ static const struct {
     {"email",   CURL,
      "{\"job\":\"email.send\",\"data\":{\"to\":\"a@example.org\",\"subject\":\"s\",\"text\":"
      "\"t\"}}"                                                                     },
-    {"sms",     CURL,
+    {"sms",     CURL | MARIADB,
      "{\"uuid\":\"s-1\",\"job\":\"sms.send\",\"data\":{\"to\":\"+12025550123\",\"text\":\"t\"}"
      "}"                                                                           },
-    {"sms",     CURL,
+    {"sms",     CURL | MARIADB,
      "{\"uuid\":\"w-1\",\"job\":\"whatsapp.send\",\"data\":{\"to\":\"+12025550123\",\"text\":"
      "\"t\"}}"                                                                     },
     {"http",    CURL,

@@ -20,10 +20,10 @@ static bool names_it(const struct mr_http_answer *answer)
 }
 
 static void check(const struct mr_outcome *outcome, const struct mr_http_answer *answer,
-                  const struct mr_message *message, const char *sid)
+                  const struct mr_message *message, const struct mr_reply *reply)
 {
     must((outcome->kind == MR_OUTCOME_DONE) == names_it(answer));
-    must((outcome->kind == MR_OUTCOME_DONE) == (sid[0] != '\0'));
+    must((outcome->kind == MR_OUTCOME_DONE) == (reply->id[0] != '\0'));
     if (outcome->kind == MR_OUTCOME_DONE)
         return;
     json_t *reason = json_string(outcome->reason); /* UTF-8 */
@@ -40,7 +40,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     char to[] = "+4915112345678", from[] = "+12025550123", text[] = "code 4711";
     const struct mr_message message = {.to = to, .from = from, .text = text, .segments = 1};
     struct mr_http_answer answer = {.retry_after_ms = -1, .trouble = "no connection"};
-    char sid[MR_REPLY_SID];
+    const struct mr_reply_context context = {
+        .section = "sms", .message = &message, .sender = from};
+    struct mr_reply reply;
 
     if (len < 2)
         return 0;
@@ -48,9 +50,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     answer.status = statuses[bytes[0] % MR_COUNT(statuses)];
     answer.retry_after_ms = bytes[1] < 128 ? -1 : (int64_t)(bytes[1] - 128) << 20;
     answer.body = (struct mr_bytes){(const char *)bytes + 2, len - 2};
-    struct mr_outcome outcome =
-        mr_reply_judge(&answer, &message, bytes[1] & 1, bytes[1] * UINT32_C(0x1010101), sid);
-    check(&outcome, &answer, &message, sid);
+    const struct mr_reply_policy policy = {.named = bytes[1] & 1,
+                                           .roll = bytes[1] * UINT32_C(0x1010101)};
+    mr_reply_read(&answer, &context, &reply);
+    struct mr_outcome outcome = mr_reply_outcome(&reply, &policy);
+    check(&outcome, &answer, &message, &reply);
     mr_outcome_fini(&outcome);
     return 0;
 }

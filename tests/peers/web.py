@@ -12,6 +12,9 @@ Text messages, as Twilio has them:
     POST /2010-04-01/Accounts/{sid}/Messages.json   form To, From, Body; Basic auth --account:--token
     refused numbers: +15005550001 invalid (21211), ...2 no way there (21612), ...3 not allowed (21408), ...4 stopped (21610),
     ...9 no mobile (21614); as From ...1 invalid (21212), ...7 not owned (21606), ...8 its queue is full (21611)
+Text messages, as somebody else may have them:
+    POST /sms/send                                  JSON or form to, text, from, ref; always 200, and a list of one answer:
+    {"messages": [{"id": "m-1", "status": "0"}]}; the numbers +1500555... get status "4" and "error": "..."
 Payments, as Stripe has them:
     POST /v1/payment_intents                        form amount, currency, payment_method, confirm, metadata[...]
     GET  /v1/payment_intents/{id}                   Bearer --bearer
@@ -149,7 +152,7 @@ class Memory:
         """(state, answer): "new" reserves the key; else "other", "busy", or "replay" with its answer."""
         if not ask.key:
             return "new", None
-        same = (ask.place, ask.form)
+        same = (ask.place, ask.form, ask.json)
         with self.lock:
             if ask.key not in self.kept:
                 self.kept[ask.key] = (same, None)
@@ -222,6 +225,21 @@ class Messages:
 
     def busy(self, _ask):
         return self.refusal(409, 20409, "A request with this Idempotency-Key is under way")
+
+
+class OtherMessages(Messages):
+    """Another provider of text messages, with an API of its own."""
+
+    def allowed(self, _ask):
+        return None
+
+    def act(self, ask):
+        told = ask.json if isinstance(ask.json, dict) else ask.form or {}
+        to, text = told.get("to", ""), told.get("text", "")
+        if not re.fullmatch(r"\+[1-9][0-9]{6,14}", to) or to.startswith("+1500555") or not text:
+            return Answer(200, {"messages": [{"status": "4", "error": f"no message can go to {to}"}]}), False
+        self.n += 1
+        return Answer(200, {"messages": [{"id": f"m-{self.n}", "status": "0"}]}), True
 
 
 class Payments:
@@ -405,6 +423,7 @@ class Peer:
         self.connections = self.open = 0
         self.faults, self.memory = Faults(options.fault), Memory()
         self.messages, self.payments, self.plain = Messages(options), Payments(options), Plain()
+        self.other_messages = OtherMessages(options)
 
     def count(self, name, by):
         with self.lock:
@@ -414,6 +433,8 @@ class Peer:
     def route(self, ask):
         if ask.method == "POST" and re.fullmatch(r"/2010-04-01/Accounts/[^/]+/Messages\.json", ask.place):
             return Route("message", self.messages, self.messages.act, True)
+        if ask.place == "/sms/send":
+            return Route("message", self.other_messages, self.other_messages.act, True)
         if ask.method == "POST" and ask.place == "/v1/payment_intents":
             return Route("charge", self.payments, self.payments.act, True)
         if ask.method == "GET" and ask.place.startswith("/v1/payment_intents/"):

@@ -1,10 +1,13 @@
-/* What sms.send makes of its data, of a text's length and of the provider's replies. */
+/* What sms.send makes of its data, of a text's length, of the providers' replies and of its own limits. */
 #include "jobs/services/form.h"
+#include "jobs/sms/callback.h"
 #include "jobs/sms/message.h"
+#include "jobs/sms/quota.h"
 #include "jobs/sms/reply.h"
 #include "jobs/sms/segments.h"
 #include "tests/support/suite.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,13 +18,14 @@
 #define NOT_A_CHARACTER "\xc3\x28" /* half of one */
 
 static const struct mr_message_channel by_sms = {
-    .prefix = "",
+    .name = "sms",
     .from = "+15005550006",
     .from_option = "sms.from",
     .max_segments = 2,
 };
 static const struct mr_message_channel by_whatsapp = {
-    .prefix = "whatsapp:",
+    .name = "whatsapp",
+    .numbers_only = true,
     .from = "+15005550007",
     .from_option = "sms.whatsapp_from",
 };
@@ -43,32 +47,33 @@ static enum mr_code read_message(const char *text, const struct mr_message_chann
 static const struct {
     const char *data;
     const struct mr_message_channel *channel;
-    const char *form;
+    const char *to, *from, *text;
+    bool chosen;
 } messages[] = {
-    {"{\"to\":\"+4915112345678\",\"text\":\"Hi & bye\"}",                         &by_sms,
-     "To=%2B4915112345678&From=%2B15005550006&Body=Hi%20%26%20bye"         },
+    {"{\"to\":\"+4915112345678\",\"text\":\"Hi & bye\"}",                         &by_sms,      "+4915112345678",
+     "+15005550006",                                                                                                               "Hi & bye", false},
     {"{\"to\":\"+4915112345678\",\"from\":\"+491721234567\",\"text\":\"a\\nb\"}", &by_sms,
-     "To=%2B4915112345678&From=%2B491721234567&Body=a%0Ab"                 },
+     "+4915112345678",                                                                                            "+491721234567", "a\nb",     true },
     {"{\"to\":\"+4915112345678\",\"from\":\"The Shop 24\",\"text\":\"a\"}",       &by_sms,
-     "To=%2B4915112345678&From=The%20Shop%2024&Body=a"                     },
-    {"{\"to\":\"+1234567\",\"from\":\"72345\",\"text\":\"a\"}",                   &by_sms,
-     "To=%2B1234567&From=72345&Body=a"                                     },
+     "+4915112345678",                                                                                            "The Shop 24",   "a",        true },
+    {"{\"to\":\"+1234567\",\"from\":\"72345\",\"text\":\"a\"}",                   &by_sms,      "+1234567",       "72345",
+     "a",                                                                                                                                      true },
     {"{\"to\":\"+123456789012345\",\"from\":null,\"text\":\"" UMLAUT "\"}",       &by_sms,
-     "To=%2B123456789012345&From=%2B15005550006&Body=%C3%BC"               },
-    {"{\"to\":\"+4915112345678\",\"text\":\"a\",\"more\":1}",                     &by_whatsapp,
-     "To=whatsapp%3A%2B4915112345678&From=whatsapp%3A%2B15005550007&Body=a"},
+     "+123456789012345",                                                                                          "+15005550006",  UMLAUT,     false},
+    {"{\"to\":\"+4915112345678\",\"text\":\"a\",\"more\":1}",                     &by_whatsapp, "+4915112345678",
+     "+15005550007",                                                                                                               "a",        false},
 };
 
-START_TEST(a_message_is_told_as_the_provider_wants_it)
+START_TEST(a_message_is_read_as_it_was_asked_for)
 {
     struct mr_message message;
-    struct mr_buf form = {0};
 
     ck_assert_msg(read_message(messages[_i].data, messages[_i].channel, &message) == MR_OK,
                   "%s", err.text);
-    mr_message_form(&message, &form);
-    ck_assert_str_eq(form.at, messages[_i].form);
-    mr_buf_fini(&form);
+    ck_assert_str_eq(message.to, messages[_i].to);
+    ck_assert_str_eq(message.from, messages[_i].from);
+    ck_assert_str_eq(message.text, messages[_i].text);
+    ck_assert_int_eq(message.chosen, messages[_i].chosen);
     mr_message_fini(&message);
 }
 END_TEST
@@ -124,9 +129,9 @@ END_TEST
 
 START_TEST(without_a_sender_both_places_for_it_are_named)
 {
-    const struct mr_message_channel nobody = {.prefix = "", .from_option = "sms.from"};
+    const struct mr_message_channel nobody = {.from_option = "sms.from"};
     const struct mr_message_channel wrong = {
-        .prefix = "whatsapp:", .from = "Shop", .from_option = "sms.whatsapp_from"};
+        .numbers_only = true, .from = "Shop", .from_option = "sms.whatsapp_from"};
     struct mr_message message;
 
     ck_assert_int_eq(read_message(TO("+4915112345678"), &nobody, &message), MR_EINVAL);
@@ -134,6 +139,35 @@ START_TEST(without_a_sender_both_places_for_it_are_named)
                                "not configured");
     ck_assert_int_eq(read_message(TO("+4915112345678"), &wrong, &message), MR_EINVAL);
     ck_assert_ptr_nonnull(strstr(err.text, "sms.whatsapp_from must begin with +"));
+}
+END_TEST
+
+static const struct {
+    const char *data;
+    bool allowed;
+} senders[] = {
+    {FROM("Shop"),         true },
+    {FROM("Other"),        false},
+    {FROM("+15005550006"), true },
+    {FROM("shop"),         false},
+    {TO("+4915112345678"), true },
+};
+
+/* The channel's own sender is always one of them. */
+START_TEST(only_listed_senders_may_be_named)
+{
+    json_t *list = json_pack("[s,s]", "Shop", "72345");
+    struct mr_message_channel channel = by_sms;
+    struct mr_message message;
+
+    channel.senders = list;
+    enum mr_code code = read_message(senders[_i].data, &channel, &message);
+    ck_assert_int_eq(code, senders[_i].allowed ? MR_OK : MR_EINVAL);
+    if (code == MR_OK)
+        mr_message_fini(&message);
+    else
+        ck_assert_str_eq(err.text, "data.from is none of sms.senders");
+    json_decref(list);
 }
 END_TEST
 
@@ -288,16 +322,21 @@ END_TEST
 /* ---- replies ---- */
 
 static const struct mr_message message = {
-    .to = (char[]){"whatsapp:+4915112345678"},
-    .from = (char[]){"whatsapp:+15005550007"},
+    .to = (char[]){"+4915112345678"},
+    .from = (char[]){"+15005550007"},
     .text = (char[]){"your code is 4711"},
 };
 
-static struct mr_outcome judge(const struct mr_http_answer *answer, bool named)
-{
-    char sid[MR_REPLY_SID];
+static const struct mr_reply_context context = {
+    .section = "sms", .message = &message, .sender = "+15005550007"};
 
-    return mr_reply_judge(answer, &message, named, 0, sid);
+static struct mr_outcome judge(const struct mr_http_answer *answer,
+                               const struct mr_reply_policy *policy)
+{
+    struct mr_reply reply;
+
+    mr_reply_read(answer, &context, &reply);
+    return mr_reply_outcome(&reply, policy);
 }
 
 /* A row: status and body, then what becomes of the job and words of the reason. */
@@ -320,7 +359,7 @@ static const struct {
     {400, "{\"code\":21211,\"message\":\"The 'To' number +4915112345678 is wrong\"}",
      MR_OUTCOME_FAIL,                                                                                     "the provider refused it for good: 21211: The 'To' number (...) is wrong"},
     {400, "{\"code\":21606,\"message\":\"From whatsapp:+15005550007\"}",              MR_OUTCOME_FAIL,
-     "21606: From whatsapp:(...)"                                                                                                                                                  },
+     "this provider refused it for good: 21606: From whatsapp:(...)"                                                                                                               },
     {400, "{\"code\":30007,\"message\":\"No: your code is 4711\"}",                   MR_OUTCOME_FAIL,
      "30007: No: (...)"                                                                                                                                                            },
     {400, "<html>Bad gateway to heaven</html>",                                       MR_OUTCOME_RETRY,
@@ -347,7 +386,7 @@ START_TEST(a_reply_decides_what_becomes_of_the_job)
         .body = mr_bytes_of(replies[_i].body),
         .retry_after_ms = -1,
     };
-    struct mr_outcome outcome = judge(&answer, true);
+    struct mr_outcome outcome = judge(&answer, &(struct mr_reply_policy){.named = true});
 
     ck_assert_int_eq(outcome.kind, replies[_i].outcome);
     if (replies[_i].reason)
@@ -378,7 +417,8 @@ START_TEST(without_a_reply_it_is_said_what_is_known)
 {
     const struct mr_http_answer answer = {
         .end = silences[_i].end, .trouble = "no connection", .retry_after_ms = -1};
-    struct mr_outcome outcome = judge(&answer, silences[_i].named);
+    struct mr_outcome outcome =
+        judge(&answer, &(struct mr_reply_policy){.named = silences[_i].named});
 
     ck_assert_int_eq(outcome.kind, MR_OUTCOME_RETRY);
     ck_assert_str_eq(outcome.reason, silences[_i].reason);
@@ -403,15 +443,156 @@ START_TEST(a_busy_provider_is_left_alone_as_long_as_it_asks)
                                           .status = waits[_i].status,
                                           .body = mr_bytes_of("{}"),
                                           .retry_after_ms = waits[_i].asked_ms};
-    char sid[MR_REPLY_SID];
-    struct mr_outcome least = mr_reply_judge(&answer, &message, true, 0, sid);
-    struct mr_outcome most = mr_reply_judge(&answer, &message, true, UINT32_MAX, sid);
+    struct mr_outcome least = judge(&answer, &(struct mr_reply_policy){.roll = 0});
+    struct mr_outcome most = judge(&answer, &(struct mr_reply_policy){.roll = UINT32_MAX});
 
     ck_assert_int_eq(least.kind, MR_OUTCOME_RELEASE);
     ck_assert_int_eq(least.after_ms, waits[_i].least_ms);
     ck_assert_int_eq(most.after_ms, waits[_i].most_ms);
     mr_outcome_fini(&least);
     mr_outcome_fini(&most);
+}
+END_TEST
+
+/* One row: a code of the provider's, and what it says of the message. */
+static const struct {
+    int code;
+    enum mr_reply_end end;
+} codes[] = {
+    {21211, MR_REPLY_REFUSED },
+    {21610, MR_REPLY_REFUSED },
+    {21614, MR_REPLY_REFUSED },
+    {63016, MR_REPLY_REFUSED },
+    {21606, MR_REPLY_NOT_HERE},
+    {21408, MR_REPLY_NOT_HERE},
+    {21612, MR_REPLY_NOT_HERE},
+    {63007, MR_REPLY_NOT_HERE},
+    {21611, MR_REPLY_LATER   },
+    {63018, MR_REPLY_LATER   },
+    {30002, MR_REPLY_UNABLE  },
+    {21609, MR_REPLY_UNABLE  },
+    {99999, MR_REPLY_REFUSED }, /* one that nobody knows */
+};
+
+START_TEST(a_code_says_whether_another_provider_may_do_better)
+{
+    char body[100], code[20];
+    struct mr_http_answer answer = {
+        .end = MR_HTTP_ANSWERED, .status = 400, .retry_after_ms = -1};
+    struct mr_reply reply;
+
+    snprintf(code, sizeof(code), "%d", codes[_i].code);
+    snprintf(body, sizeof(body), "{\"code\":%d,\"message\":\"No\"}", codes[_i].code);
+    answer.body = mr_bytes_of(body);
+    mr_reply_read(&answer, &context, &reply);
+    ck_assert_int_eq(reply.end, codes[_i].end);
+    ck_assert_str_eq(reply.code, code);
+    ck_assert_int_eq(mr_reply_is_safe(&reply), codes[_i].end < MR_REPLY_REFUSED);
+}
+END_TEST
+
+START_TEST(what_nobody_knows_can_be_left_to_a_person)
+{
+    const struct mr_http_answer answer = {
+        .end = MR_HTTP_UNKNOWN, .trouble = "it broke", .retry_after_ms = -1};
+    struct mr_outcome one = judge(&answer, &(struct mr_reply_policy){.hold = true});
+    struct mr_outcome other =
+        judge(&answer, &(struct mr_reply_policy){.hold = true, .recorded = true});
+
+    ck_assert_int_eq(one.kind, MR_OUTCOME_HOLD);
+    ck_assert_ptr_nonnull(strstr(one.reason, "held for a person: nobody knows whether"));
+    ck_assert_ptr_nonnull(strstr(one.reason, "it broke"));
+    ck_assert_int_eq(other.kind, MR_OUTCOME_HOLD);
+    ck_assert_ptr_nonnull(strstr(other.reason, "set state in notifications"));
+    mr_outcome_fini(&one);
+    mr_outcome_fini(&other);
+}
+END_TEST
+
+/* Any reason is text: what is cut is cut between characters. */
+START_TEST(a_long_reply_is_cut_between_characters)
+{
+    char body[2000] = "{\"code\":1,\"message\":\"", *end = body + strlen(body);
+    struct mr_http_answer answer = {
+        .end = MR_HTTP_ANSWERED, .status = 400, .retry_after_ms = -1};
+    struct mr_reply reply;
+
+    for (int n = 0; n < 400; n++)
+        end += sprintf(end, "%s", EURO);
+    strcpy(end, "\"}");
+    answer.body = mr_bytes_of(body);
+    mr_reply_read(&answer, &context, &reply);
+    ck_assert_int_eq(reply.end, MR_REPLY_REFUSED);
+    json_t *text = json_string(reply.words);
+    ck_assert_ptr_nonnull(text);
+    json_decref(text);
+}
+END_TEST
+
+/* ---- quotas ---- */
+
+START_TEST(each_name_has_a_quota_of_its_own)
+{
+    const struct mr_rate rate = {.n = 2, .per_ms = 1000};
+    struct mr_quota *quota = mr_quota_new(&rate);
+    const uint64_t now = UINT64_C(5000000000);
+
+    for (int n = 0; n < 2; n++) {
+        ck_assert_uint_eq(mr_quota_wait_ns(quota, "+4915112345678", now), 0);
+        mr_quota_take(quota, "+4915112345678", now);
+    }
+    ck_assert_uint_eq(mr_quota_wait_ns(quota, "+4915112345678", now), 500000000);
+    ck_assert_uint_eq(mr_quota_wait_ns(quota, "+4915112345679", now), 0);
+    ck_assert_uint_eq(mr_quota_wait_ns(quota, "+4915112345678", now + 500000000), 0);
+    mr_quota_free(quota);
+}
+END_TEST
+
+/* What is forgotten is what would be whole again soonest, so those that were busy last are still held. */
+START_TEST(of_too_many_names_the_latest_are_remembered)
+{
+    const struct mr_rate rate = {.n = 1, .per_ms = 3600000};
+    struct mr_quota *quota = mr_quota_new(&rate);
+    unsigned held = 0;
+    char name[20];
+
+    for (unsigned n = 0; n < 100000; n++) {
+        snprintf(name, sizeof(name), "+49%u", n);
+        mr_quota_take(quota, name, 1000000 + n);
+    }
+    for (unsigned n = 95000; n < 100000; n++) {
+        snprintf(name, sizeof(name), "+49%u", n);
+        held += mr_quota_wait_ns(quota, name, 1200000) > 0;
+    }
+    ck_assert_uint_ge(held, 4900);
+    mr_quota_free(quota);
+}
+END_TEST
+
+/* ---- callbacks ---- */
+
+/* The signatures are those of `printf %s UUID | openssl dgst -sha256 -hmac SECRET`. */
+static const struct {
+    const char *base, *uuid, *url;
+} callbacks[] = {
+    {"https://shop.example/sms",     "s-1",
+     "https://shop.example/sms?uuid=s-1&signature="
+     "90350a95287d8a2acf14cfbf6394f83f2b0993c4e68741b92f74af8f9e132d37"},
+    {"https://shop.example/sms?a=b", "s:2",
+     "https://shop.example/sms?a=b&uuid=s%3A2&signature="
+     "fb998d7dbca5088943b65cc3e49de0115f237860f72a4a1c0bb399b7788de639"},
+    {"https://shop.example/sms",     "",    NULL                       },
+};
+
+START_TEST(a_callback_names_the_message_and_is_signed)
+{
+    char *url = mr_callback_url(callbacks[_i].base, "key", callbacks[_i].uuid);
+
+    if (callbacks[_i].url)
+        ck_assert_str_eq(url, callbacks[_i].url);
+    else
+        ck_assert_ptr_null(url);
+    free(url);
 }
 END_TEST
 
@@ -432,18 +613,25 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {a_message_is_told_as_the_provider_wants_it,       MR_COUNT(messages)},
-        {bad_data_is_refused_with_the_members_name,        MR_COUNT(refused) },
-        {without_a_sender_both_places_for_it_are_named,    0                 },
-        {a_text_too_long_is_refused_naming_its_segments,   0                 },
-        {a_text_that_is_no_utf8_is_refused,                0                 },
-        {only_a_plain_uuid_can_be_a_key,                   0                 },
-        {a_text_takes_the_segments_that_are_billed,        MR_COUNT(lengths) },
-        {the_alphabet_is_the_standards_one,                0                 },
-        {a_reply_decides_what_becomes_of_the_job,          MR_COUNT(replies) },
-        {without_a_reply_it_is_said_what_is_known,         MR_COUNT(silences)},
-        {a_busy_provider_is_left_alone_as_long_as_it_asks, MR_COUNT(waits)   },
-        {no_value_adds_a_parameter_to_a_form,              0                 },
+        {a_message_is_read_as_it_was_asked_for,              MR_COUNT(messages) },
+        {bad_data_is_refused_with_the_members_name,          MR_COUNT(refused)  },
+        {without_a_sender_both_places_for_it_are_named,      0                  },
+        {only_listed_senders_may_be_named,                   MR_COUNT(senders)  },
+        {a_text_too_long_is_refused_naming_its_segments,     0                  },
+        {a_text_that_is_no_utf8_is_refused,                  0                  },
+        {only_a_plain_uuid_can_be_a_key,                     0                  },
+        {a_text_takes_the_segments_that_are_billed,          MR_COUNT(lengths)  },
+        {the_alphabet_is_the_standards_one,                  0                  },
+        {a_reply_decides_what_becomes_of_the_job,            MR_COUNT(replies)  },
+        {without_a_reply_it_is_said_what_is_known,           MR_COUNT(silences) },
+        {a_busy_provider_is_left_alone_as_long_as_it_asks,   MR_COUNT(waits)    },
+        {a_code_says_whether_another_provider_may_do_better, MR_COUNT(codes)    },
+        {what_nobody_knows_can_be_left_to_a_person,          0                  },
+        {a_long_reply_is_cut_between_characters,             0                  },
+        {each_name_has_a_quota_of_its_own,                   0                  },
+        {of_too_many_names_the_latest_are_remembered,        0                  },
+        {a_callback_names_the_message_and_is_signed,         MR_COUNT(callbacks)},
+        {no_value_adds_a_parameter_to_a_form,                0                  },
     };
 
     return mr_suite_run("sms", tests);

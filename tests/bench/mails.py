@@ -1,11 +1,10 @@
 """Mails a second: a worker's beside a bare libcurl loop that sends the same message to the same server."""
 
-import json
-import os
 import subprocess
 
 from drains import QUEUE
 from figures import Figure, ratios
+from sinks import Sink
 from stage import Stage, built
 
 CONNECTIONS = 4
@@ -14,33 +13,14 @@ DATA = ('"to":"Ann <ann@example.org>","subject":"Your booking 4711","text":"' + 
         + '","html":"<p>' + "Dear Ann, we look forward to seeing you. " * 20 + '</p>"')
 
 
-class Sink:
-    """bench-mail-sink, until it has got its mails."""
-
-    def __init__(self, stage, mails):
-        self.message = os.path.join(stage.dir, "message")
-        self.process = subprocess.Popen(
-            [built("tests", "bench", "bench-mail-sink"), "--mails", str(mails), "--keep", self.message],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.port = json.loads(self.process.stdout.readline())["port"]
-
-    def mails_s(self, mails):
-        """Fails unless all came, over no more connections than configured."""
-        seen = json.loads(self.process.stdout.readline())
-        self.process.communicate()
-        if seen["mails"] != mails or seen["most_open"] > CONNECTIONS or seen["connections"] > CONNECTIONS:
-            raise RuntimeError(f"the sink saw {seen}")
-        return (seen["mails"] - 1) / seen["seconds"]
-
-
 def from_worker(stage, mails):
-    sink = Sink(stage, mails)
+    sink = Sink(stage, "mails", mails)
     worker = stage.worker("worker", POOLS, 1,
                           f'email: {{ url: "smtp://127.0.0.1:{sink.port}", from: shop@example.org, tls: off, '
                           f"connections: {CONNECTIONS} }}\n")
     stage.fill("email.send", mails, "--data", DATA)
     stage.pour(QUEUE)
-    rate = sink.mails_s(mails)
+    rate = sink.rate(CONNECTIONS)
     stage.await_settled(QUEUE)
     stage.stop(worker)
     stage.client.ask("FLUSHALL")
@@ -48,10 +28,10 @@ def from_worker(stage, mails):
 
 
 def from_loop(stage, mails):
-    sink = Sink(stage, mails)
+    sink = Sink(stage, "mails", mails)
     subprocess.run([built("tests", "bench", "bench-mails"), "--port", str(sink.port), "--connections", str(CONNECTIONS),
-                    "--mails", str(mails), "--message", sink.message], check=True)
-    return sink.mails_s(mails)
+                    "--mails", str(mails), "--message", sink.kept], check=True)
+    return sink.rate(CONNECTIONS)
 
 
 def mails(bench):

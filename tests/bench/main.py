@@ -15,6 +15,7 @@ import figures
 import flows
 import invoices
 import mails
+import messages
 import noise
 import reports
 import stage
@@ -34,6 +35,7 @@ CASES = {
     "scale": waits.scale,
     "backlog": backlog.backlog,
     "mails": mails.mails,
+    "sms": messages.messages,
     "invoices": invoices.invoices,
     "reports": reports.reports,
 }

@@ -1,9 +1,12 @@
 /*
- * A mail server that takes everything and keeps nothing, on one loop: so fast that it is not what is measured. Prints {"port": N}, ends
- * after --mails of them (or at the end of its standard input) and prints {"mails", "seconds", "bytes", "connections", "most_open"}: the
- * time is that from the first to the last mail, so that nobody's start counts.
+ * A server that takes everything and keeps nothing, on one loop: so fast that it is not what is measured. Prints {"port": N}, ends
+ * after so many mails or text messages (or at the end of its standard input) and prints {"taken", "seconds", "bytes", "connections",
+ * "most_open"}: the time is that from the first to the last one, so that nobody's start counts.
  *
- *     bench-mail-sink --mails N [--keep FILE]    FILE gets the last message
+ *     bench-sink --mails N [--keep FILE]       a mail server
+ *     bench-sink --messages N [--keep FILE]    a provider of text messages, over HTTP
+ *
+ * FILE gets the last mail, or the body of the last request.
  */
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
@@ -18,13 +21,18 @@
 #include <strings.h>
 #include <uv.h>
 
+#define SENT                                                                                   \
+    "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 58\r\n\r\n"     \
+    "{\"sid\":\"SM00000000000000000000000000000001\",\"code\":null}  "
+
 enum { READ_BYTES = 64 << 10 };
 
 struct sink {
     uv_loop_t loop;
     uv_tcp_t listener;
     uv_pipe_t input; /* its end is ours */
-    unsigned long long mails_wanted, mails, bytes, connections;
+    bool http;       /* else SMTP */
+    unsigned long long wanted, taken, bytes, connections;
     unsigned open, most_open;
     uint64_t first_us, last_us;
     const char *keep;
@@ -40,7 +48,7 @@ struct line {
 
 static void give_up(const char *what, int status)
 {
-    fprintf(stderr, "bench-mail-sink: %s: %s\n", what, uv_strerror(status));
+    fprintf(stderr, "bench-sink: %s: %s\n", what, uv_strerror(status));
     exit(70);
 }
 
@@ -84,12 +92,12 @@ static void take(struct line *line, const char *message, size_t len)
     struct sink *sink = line->sink;
 
     sink->last_us = mr_clock_us();
-    if (sink->mails++ == 0)
+    if (sink->taken++ == 0)
         sink->first_us = sink->last_us;
     sink->bytes += len;
     line->in_message = false;
-    say(line, "250 2.0.0 taken\r\n");
-    if (sink->mails < sink->mails_wanted)
+    say(line, sink->http ? SENT : "250 2.0.0 taken\r\n");
+    if (sink->taken < sink->wanted)
         return;
     keep(sink, message, len);
     uv_stop(&sink->loop);
@@ -116,6 +124,38 @@ static size_t next_len(const struct line *line)
     return at ? (size_t)(at - line->in.at) + strlen(end) : 0;
 }
 
+/* The whole request, and where its body begins; 0 when it is not all there. */
+static size_t next_request_len(const struct line *line, size_t *out_body)
+{
+    const char *end = line->in.len ? memmem(line->in.at, line->in.len, "\r\n\r\n", 4) : NULL;
+    const char *length = end ? strcasestr(line->in.at, "\r\nContent-Length:") : NULL;
+
+    if (!length || length > end)
+        return 0;
+    *out_body = (size_t)(end - line->in.at) + 4;
+    size_t len = *out_body + strtoul(length + strlen("\r\nContent-Length:"), NULL, 10);
+    return len <= line->in.len ? len : 0;
+}
+
+/* How much of what came is answered. */
+static size_t serve_next(struct line *line)
+{
+    size_t body = 0, len;
+
+    if (line->sink->http) {
+        len = next_request_len(line, &body);
+        if (len > 0)
+            take(line, line->in.at + body, len - body);
+        return len;
+    }
+    len = next_len(line);
+    if (len > 0 && line->in_message)
+        take(line, line->in.at, len - strlen(".\r\n"));
+    else if (len > 0)
+        answer(line, line->in.at);
+    return len;
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct line *line = stream->data;
@@ -125,11 +165,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         return;
     }
     mr_buf_add(&line->in, buf->base, (size_t)n);
-    for (size_t len; !uv_is_closing((uv_handle_t *)stream) && (len = next_len(line)) > 0;) {
-        if (line->in_message)
-            take(line, line->in.at, len - strlen(".\r\n"));
-        else
-            answer(line, line->in.at);
+    for (size_t len; !uv_is_closing((uv_handle_t *)stream) && (len = serve_next(line)) > 0;) {
         line->in.len -= len;
         memmove(line->in.at, line->in.at + len, line->in.len);
     }
@@ -158,7 +194,8 @@ static void on_connection(uv_stream_t *listener, int status)
     if (++sink->open > sink->most_open)
         sink->most_open = sink->open;
     uv_read_start((uv_stream_t *)&line->tcp, on_room_wanted, on_read);
-    say(line, "220 bench\r\n");
+    if (!sink->http)
+        say(line, "220 bench\r\n");
 }
 
 static void on_input(uv_stream_t *input, ssize_t n, const uv_buf_t *buf)
@@ -201,26 +238,28 @@ static void serve(struct sink *sink)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"mails", required_argument, NULL, 'm'},
-        {"keep",   required_argument, NULL, 'k'},
-        {0      }
+        {"mails",            required_argument, NULL, 'm'},
+        {"messages",              required_argument, NULL, 's'},
+        {"keep",                  required_argument, NULL, 'k'},
+        {0}
     };
     static struct sink sink;
 
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (c == 'm')
-            sink.mails_wanted = strtoull(optarg, NULL, 10);
+        if (c == 'm' || c == 's')
+            sink.wanted = strtoull(optarg, NULL, 10);
         else if (c == 'k')
             sink.keep = optarg;
         else
             return 64;
+        sink.http = sink.http || c == 's';
     }
-    if (sink.mails_wanted == 0)
+    if (sink.wanted == 0)
         return 64;
     serve(&sink);
-    printf("{\"mails\": %llu, \"seconds\": %.6f, \"bytes\": %llu, \"connections\": %llu, "
+    printf("{\"taken\": %llu, \"seconds\": %.6f, \"bytes\": %llu, \"connections\": %llu, "
            "\"most_open\": %u}\n",
-           sink.mails, (double)(sink.last_us - sink.first_us) / 1e6, sink.bytes,
+           sink.taken, (double)(sink.last_us - sink.first_us) / 1e6, sink.bytes,
            sink.connections, sink.most_open);
     return 0;
 }

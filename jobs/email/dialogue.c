@@ -120,6 +120,7 @@ bool mr_smtp_dialogue_line(struct mr_smtp_dialogue *d, struct mr_bytes line)
     if (code == 0 || more)
         return true;
     d->arriving.code = code;
+    d->n_replies++;
     d->heard = d->stage != MR_SMTP_GREETING;
     d->answered = d->stage;
     d->stage = next_stage(d, &d->arriving);

@@ -47,8 +47,9 @@ struct mr_smtp_dialogue {
     struct mr_smtp_reply last;     /* the last whole reply */
     struct mr_smtp_reply arriving; /* lines of the next one */
     size_t arriving_bytes;
-    bool heard;   /* at least one whole reply to this mail's own commands */
-    bool endless; /* a reply went on and on */
+    unsigned n_replies; /* whole ones */
+    bool heard;         /* at least one whole reply to this mail's own commands */
+    bool endless;       /* a reply went on and on */
 };
 
 /* For a mail to so many; the caller ends it with mr_smtp_dialogue_fini. */

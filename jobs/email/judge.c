@@ -7,10 +7,9 @@
 /* The connection of an earlier mail may have been closed for idleness, with a word (421) or without. */
 static bool is_stale(const struct mr_smtp_dialogue *d, const struct mr_smtp_facts *facts)
 {
-    bool let_in = d->stage != MR_SMTP_GREETING;
     bool bye = d->answered == MR_SMTP_MAIL && d->last.code == 421;
 
-    return facts->reused && let_in && (!d->heard || bye);
+    return facts->reused && (!d->heard || bye);
 }
 
 /* 530, 534, 535, 538: the server wants to know us better. That is for an operator to mend, and no fault of the mail. */

@@ -20,8 +20,8 @@ enum mr_smtp_end {
 struct mr_smtp_facts {
     CURLcode result;
     const char *why; /* libcurl's words for result */
-    bool reused;  /* no connection was made: it was that of an earlier mail, if there was one */
-    bool stopped; /* we told libcurl to stop */
+    bool reused;     /* over the line of an earlier mail */
+    bool stopped;    /* we told libcurl to stop */
 };
 
 /*

@@ -1,7 +1,6 @@
 #include "jobs/email/relay.h"
 
 #include "jobs/email/token.h"
-#include "jobs/services/curl_pool.h"
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 
@@ -20,12 +19,13 @@ struct mr_relay {
     struct mr_smtp_server server;
     char *url;
     struct mr_token *token; /* NULL: the password is in server */
-    struct mr_curl_pool *handles;
     unsigned connections;
     uv_mutex_t lock;
-    uv_cond_t freed;           /* a connection, or the circuit */
-    unsigned n_active;         /* under lock */
-    struct mr_circuit circuit; /* under lock */
+    uv_cond_t freed;            /* a connection, or the circuit */
+    unsigned n_active;          /* under lock */
+    struct mr_smtp_line **idle; /* under lock: a stack, so that few stay open */
+    unsigned n_idle;            /* under lock */
+    struct mr_circuit circuit;  /* under lock */
 };
 
 /* ---- what the configuration says ---- */
@@ -102,16 +102,13 @@ enum mr_code mr_relay_new(const char *name, const json_t *options,
                           const struct mr_relay_rules *rules, struct mr_relay **out,
                           struct mr_err *err)
 {
-    struct mr_curl_pool *handles;
-    enum mr_code code = mr_curl_pool_new(&handles, err);
-
-    if (code != MR_OK)
-        return code;
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return mr_fail(err, MR_EIO, "libcurl could not be initialised");
     struct mr_relay *relay = mr_zalloc(sizeof(*relay));
     relay->name = name;
     relay->rules = rules;
-    relay->handles = handles;
     read_options(relay, options);
+    relay->idle = mr_zalloc_array(relay->connections, sizeof(*relay->idle));
     uv_mutex_init(&relay->lock);
     uv_cond_init(&relay->freed);
     *out = relay;
@@ -122,7 +119,10 @@ void mr_relay_free(struct mr_relay *relay)
 {
     if (!relay)
         return;
-    mr_curl_pool_free(relay->handles);
+    while (relay->n_idle > 0)
+        mr_smtp_line_close(relay->idle[--relay->n_idle]);
+    curl_global_cleanup();
+    free(relay->idle);
     mr_token_free(relay->token);
     uv_cond_destroy(&relay->freed);
     uv_mutex_destroy(&relay->lock);
@@ -141,8 +141,9 @@ const char *mr_relay_name(const struct mr_relay *relay)
 struct turn {
     struct mr_relay *relay;
     const struct mr_smtp_stop *stop;
-    uint64_t until_ms; /* it waits */
-    bool probe;        /* it asks for all */
+    uint64_t until_ms;         /* it waits */
+    bool probe;                /* it asks for all */
+    struct mr_smtp_line *line; /* an idle one, NULL where there is none */
 };
 
 static uint64_t passed_for_ms(const struct mr_relay *relay, uint64_t now_ms)
@@ -179,6 +180,8 @@ static enum mr_relay_turn await_turn(struct turn *turn, uint64_t *out_after_ms)
         uv_cond_timedwait(&relay->freed, &relay->lock, LOOK_UP_MS * UINT64_C(1000000));
     }
     relay->n_active++;
+    if (relay->n_idle > 0)
+        turn->line = relay->idle[--relay->n_idle];
     turn->probe = mr_circuit_begin(&relay->circuit, &relay->rules->circuit);
     return MR_RELAY_SENT;
 }
@@ -205,6 +208,8 @@ static void end_turn(const struct turn *turn, const struct mr_smtp_result *resul
 
     uv_mutex_lock(&relay->lock);
     relay->n_active--;
+    if (turn->line)
+        relay->idle[relay->n_idle++] = turn->line;
     out_news->changed = mr_circuit_end(&relay->circuit, &relay->rules->circuit, turn->probe,
                                        circuit_result(result), now_ms);
     out_news->away = relay->circuit.state != MR_CIRCUIT_CLOSED;
@@ -213,24 +218,11 @@ static void end_turn(const struct turn *turn, const struct mr_smtp_result *resul
     uv_cond_signal(&relay->freed); /* whom it wakes finds the lock free */
 }
 
-static void send_with(struct mr_relay *relay, const struct mr_smtp_server *server,
-                      const struct mr_smtp_mail *mail, const struct mr_smtp_stop *stop,
+/* An old connection may be gone without anybody's fault; a fresh one shows what the relay is worth. */
+static void send_mail(struct turn *turn, const struct mr_smtp_mail *mail,
                       struct mr_smtp_result *out)
 {
-    CURL *easy = mr_curl_pool_take(relay->handles);
-
-    if (!easy) {
-        mr_smtp_result_init(out, mail, MR_SMTP_STOPPED, "libcurl gives no handle for the mail");
-        return;
-    }
-    mr_smtp_transfer(easy, server, mail, stop, out);
-    mr_curl_pool_give(relay->handles, easy);
-}
-
-/* An old connection may be gone without anybody's fault; a fresh one shows what the relay is worth. */
-static void send_mail(struct mr_relay *relay, const struct mr_smtp_mail *mail,
-                      const struct mr_smtp_stop *stop, struct mr_smtp_result *out)
-{
+    struct mr_relay *relay = turn->relay;
     struct mr_smtp_server server = relay->server;
     char *token = relay->token ? mr_token_read(relay->token) : NULL;
 
@@ -240,10 +232,10 @@ static void send_mail(struct mr_relay *relay, const struct mr_smtp_mail *mail,
     }
     if (token)
         server.password = token;
-    send_with(relay, &server, mail, stop, out);
+    mr_smtp_transfer(&turn->line, &server, mail, turn->stop, out);
     if (out->end == MR_SMTP_STALE) {
         mr_smtp_result_fini(out);
-        send_with(relay, &server, mail, stop, out);
+        mr_smtp_transfer(&turn->line, &server, mail, turn->stop, out);
     }
     free(token);
 }
@@ -260,7 +252,7 @@ enum mr_relay_turn mr_relay_send(struct mr_relay *relay, const struct mr_smtp_ma
     uv_mutex_unlock(&relay->lock);
     if (got != MR_RELAY_SENT)
         return got;
-    send_mail(relay, mail, stop, out);
+    send_mail(&turn, mail, out);
     end_turn(&turn, out, out_news);
     return MR_RELAY_SENT;
 }

@@ -1,11 +1,3 @@
-/*
- * Why libcurl, which knows no verdict for each recipient, and no SMTP client of our own: it has been through the TLS, SASL and name
- * look-up of every server there is, and what it does not tell can be seen from outside. With MAIL_RCPT_ALLOWFAILS it goes on as long
- * as one recipient is good; its pre-request callback comes when the server has let us in, and from then on each reply that the header
- * callback sees answers one command: MAIL, RCPT for RCPT, DATA, the message (jobs/email/dialogue.h). It has no PIPELINING and no DSN.
- *
- * Why easy handles on threads and no multi handle on the loop: curl waits for the answer to a message, and says good-bye, blocking.
- */
 #include "jobs/email/transfer.h"
 
 #include "jobs/email/mask.h"
@@ -15,160 +7,138 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if LIBCURL_VERSION_NUM >= 0x080200
-#define RCPT_ALLOWFAILS CURLOPT_MAIL_RCPT_ALLOWFAILS
-#else
-#define RCPT_ALLOWFAILS CURLOPT_MAIL_RCPT_ALLLOWFAILS
-#endif
-
-enum { GOODBYE_MS = 1000 }; /* a server has so long for an answer to QUIT that nobody reads */
+enum {
+    TOGETHER =
+        50, /* commands that go out at once: their replies fit into any socket's buffer */
+    CHUNK_BYTES = 64 << 10 /* of a message */
+};
 
 /* One mail on its way, on the caller's stack. */
 struct transfer {
-    CURL *easy;
-    const struct mr_smtp_server *server;
+    struct mr_smtp_line *line;
     const struct mr_smtp_mail *mail;
-    const struct mr_smtp_stop *stop;
     struct mr_smtp_dialogue dialogue;
-    struct curl_slist *recipients;
-    size_t n_handed; /* bytes of the message that curl has */
-    uint64_t started_at_ms, stop_at_ms, over_at_ms;
-    bool stopped, timed_out;
+    struct mr_smtp_time time;
+    struct mr_buf out; /* what goes out next */
     char why[CURL_ERROR_SIZE];
 };
 
-/* ---- what curl calls ---- */
-
-static size_t on_line(char *bytes, size_t size, size_t n, void *arg)
+/* What is in out goes out, all of it. */
+static CURLcode flush(struct transfer *t)
 {
-    struct transfer *t = arg;
-    struct mr_bytes line = {bytes, size * n};
+    struct mr_bytes bytes = {t->out.at, t->out.len};
+    CURLcode result = mr_smtp_line_write(t->line, bytes, &t->dialogue, &t->time);
 
-    return mr_smtp_dialogue_line(&t->dialogue, line) ? line.len : 0;
+    mr_buf_clear(&t->out);
+    return result;
 }
 
-static int on_let_in(void *arg, char *to, char *from, int to_port, int from_port)
-{
-    struct transfer *t = arg;
+/* ---- MAIL, RCPT for RCPT, DATA ---- */
 
-    (void)to, (void)from, (void)to_port, (void)from_port;
-    mr_smtp_dialogue_begin(&t->dialogue);
-    return CURL_PREREQFUNC_OK;
-}
-
-/* What curl has, it may have sent before a connection breaks. */
-static size_t on_wanted(char *out, size_t size, size_t n, void *arg)
-{
-    struct transfer *t = arg;
-    struct mr_bytes message = t->mail->message;
-    size_t len = message.len - t->n_handed;
-
-    if (len > size * n)
-        len = size * n;
-    memcpy(out, message.at + t->n_handed, len);
-    t->n_handed += len;
-    if (t->n_handed == message.len)
-        mr_smtp_dialogue_handed(&t->dialogue);
-    return len;
-}
-
-/* The answer to a message that is out is worth a little wait: without it, the mail is sent twice or held. */
-static bool should_stop(struct transfer *t, uint64_t now_ms)
-{
-    if (!t->stop->asked || !t->stop->asked(t->stop->arg))
-        return false;
-    if (t->stop_at_ms == 0)
-        t->stop_at_ms = now_ms;
-    return t->dialogue.stage != MR_SMTP_ANSWER ||
-           now_ms - t->stop_at_ms >= t->stop->patience_ms;
-}
-
-/* Some of curl's waits know no time-out of their own, so ours counts too. */
-static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
-                       curl_off_t up)
-{
-    struct transfer *t = arg;
-    uint64_t now_ms = mr_clock_ms();
-
-    (void)down_total, (void)down, (void)up_total, (void)up;
-    if (t->dialogue.stage == MR_SMTP_OVER) {
-        if (t->over_at_ms == 0)
-            t->over_at_ms = now_ms;
-        return now_ms - t->over_at_ms >= GOODBYE_MS;
-    }
-    t->stopped = should_stop(t, now_ms);
-    t->timed_out = now_ms - t->started_at_ms > t->server->timeout_ms;
-    return t->stopped || t->timed_out;
-}
-
-/* ---- what curl is told ---- */
-
-static void write_login(const struct transfer *t)
-{
-    const struct mr_smtp_server *server = t->server;
-    const char *password = server->password ? server->password : "";
-
-    if (!server->username)
-        return;
-    curl_easy_setopt(t->easy, CURLOPT_USERNAME, server->username);
-    if (server->bearer)
-        curl_easy_setopt(t->easy, CURLOPT_XOAUTH2_BEARER, password);
-    else
-        curl_easy_setopt(t->easy, CURLOPT_PASSWORD, password);
-    if (server->login_options)
-        curl_easy_setopt(t->easy, CURLOPT_LOGIN_OPTIONS, server->login_options);
-}
-
-static void write_server(const struct transfer *t)
-{
-    const struct mr_smtp_server *server = t->server;
-
-    curl_easy_setopt(t->easy, CURLOPT_URL, server->url);
-    curl_easy_setopt(t->easy, CURLOPT_USE_SSL, server->use_ssl);
-    curl_easy_setopt(t->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2); /* at least */
-    curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)server->connect_timeout_ms);
-    curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)server->timeout_ms);
-    if (server->ca_file)
-        curl_easy_setopt(t->easy, CURLOPT_CAINFO, server->ca_file);
-    write_login(t);
-}
-
-static void write_callbacks(struct transfer *t)
-{
-    curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_line);
-    curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
-    curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, on_let_in);
-    curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
-    curl_easy_setopt(t->easy, CURLOPT_READFUNCTION, on_wanted);
-    curl_easy_setopt(t->easy, CURLOPT_READDATA, t);
-    curl_easy_setopt(t->easy, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(t->easy, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(t->easy, CURLOPT_XFERINFODATA, t);
-    curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, t->why);
-}
-
-static void write_mail(struct transfer *t)
+static void add_command(struct transfer *t, unsigned n)
 {
     const struct mr_smtp_mail *mail = t->mail;
 
-    for (unsigned i = 0; i < mail->n_recipients; i++)
-        t->recipients = curl_slist_append(t->recipients, mail->recipients[i]);
-    curl_easy_setopt(t->easy, CURLOPT_MAIL_FROM, mail->sender);
-    curl_easy_setopt(t->easy, CURLOPT_MAIL_RCPT, t->recipients);
-    curl_easy_setopt(t->easy, RCPT_ALLOWFAILS, 1L);
-    curl_easy_setopt(t->easy, CURLOPT_UPLOAD, 1L);
-    /* Announced by SIZE, so that a server may refuse it before it travels. */
-    curl_easy_setopt(t->easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)mail->message.len);
+    if (n > mail->n_recipients)
+        mr_buf_text(&t->out, "DATA\r\n");
+    else if (n > 0)
+        mr_buf_printf(&t->out, "RCPT TO:<%s>\r\n", mail->recipients[n - 1]);
+    else if (mr_smtp_line_has_size(t->line)) /* it may refuse it before it travels */
+        mr_buf_printf(&t->out, "MAIL FROM:<%s> SIZE=%zu\r\n", mail->sender, mail->message.len);
+    else
+        mr_buf_printf(&t->out, "MAIL FROM:<%s>\r\n", mail->sender);
 }
 
-/* ---- how it ended ---- */
-
-static bool was_reused(CURL *easy)
+static CURLcode hear(struct transfer *t, unsigned n_replies)
 {
-    long n_connects = 1;
+    CURLcode result = CURLE_OK;
 
-    curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &n_connects);
-    return n_connects == 0;
+    for (; n_replies > 0 && result == CURLE_OK && t->dialogue.stage != MR_SMTP_OVER;
+         n_replies--)
+        result = mr_smtp_line_hear(t->line, &t->dialogue, &t->time);
+    return result;
+}
+
+/*
+ * One at a time, or together where the server takes that. It may want the message then although it refused every recipient: this line is
+ * given up, as after any other no, and nothing was sent.
+ */
+static CURLcode ask(struct transfer *t)
+{
+    unsigned together = mr_smtp_line_has_pipelining(t->line) ? TOGETHER : 1;
+    unsigned n_commands = t->mail->n_recipients + 2, n = 0;
+    CURLcode result = CURLE_OK;
+
+    while (n < n_commands && result == CURLE_OK && t->dialogue.stage != MR_SMTP_OVER) {
+        unsigned first = n;
+
+        for (; n < n_commands && n < first + together; n++)
+            add_command(t, n);
+        result = flush(t);
+        if (result == CURLE_OK)
+            result = hear(t, n - first);
+    }
+    return result;
+}
+
+/* ---- the message ---- */
+
+/* Lines up to a chunk; a dot in front of a line is doubled (RFC 5321, 4.5.2). Gives what is left. */
+static struct mr_bytes add_lines(struct transfer *t, struct mr_bytes left)
+{
+    while (left.len > 0 && t->out.len < CHUNK_BYTES) {
+        const char *end = memchr(left.at, '\n', left.len);
+        size_t len = end ? (size_t)(end + 1 - left.at) : left.len;
+
+        if (left.at[0] == '.')
+            mr_buf_char(&t->out, '.');
+        mr_buf_add(&t->out, left.at, len);
+        left = (struct mr_bytes){left.at + len, left.len - len};
+    }
+    return left;
+}
+
+/* From the moment in which the last bytes may have left, the server may have it. */
+static CURLcode send_message(struct transfer *t)
+{
+    struct mr_bytes left = t->mail->message;
+    CURLcode result = CURLE_OK;
+
+    do {
+        left = add_lines(t, left);
+        if (left.len == 0) {
+            mr_buf_text(&t->out, ".\r\n");
+            mr_smtp_dialogue_handed(&t->dialogue);
+        }
+        result = flush(t);
+    } while (left.len > 0 && result == CURLE_OK);
+    return result == CURLE_OK ? hear(t, 1) : result;
+}
+
+/* ---- from line to result ---- */
+
+static CURLcode deliver(struct transfer *t, const struct mr_smtp_server *server)
+{
+    CURLcode result = CURLE_OK;
+
+    if (t->line)
+        mr_smtp_dialogue_begin(&t->dialogue);
+    else
+        result = mr_smtp_line_open(server, &t->dialogue, &t->time, &t->line, t->why);
+    if (result == CURLE_OK)
+        result = ask(t);
+    if (result == CURLE_OK && t->dialogue.stage == MR_SMTP_BODY)
+        result = send_message(t);
+    return result;
+}
+
+/* After a yes or no to the message the server waits for the next mail; after anything else nobody knows what it waits for. */
+static bool is_good_for_more(const struct transfer *t)
+{
+    const struct mr_smtp_dialogue *d = &t->dialogue;
+
+    return d->stage == MR_SMTP_OVER && d->answered == MR_SMTP_ANSWER && d->last.code != 421 &&
+           mr_smtp_line_is_quiet(t->line);
 }
 
 /* From here on people may read them. */
@@ -182,23 +152,27 @@ static void mask(struct mr_smtp_recipient *recipient)
 
 static const char *why(const struct transfer *t, CURLcode result)
 {
-    if (t->timed_out)
+    if (t->time.timed_out)
         return "timeout";
+    if (result == CURLE_GOT_NOTHING)
+        return "it hung up";
     return *t->why ? t->why : curl_easy_strerror(result);
 }
 
-static void conclude(struct transfer *t, CURLcode result, struct mr_smtp_result *out)
+/* Takes the dialogue's recipients. */
+static void conclude(struct transfer *t, CURLcode result, bool reused,
+                     struct mr_smtp_result *out)
 {
     struct mr_buf reason = {0};
     struct mr_smtp_facts facts = {
         .result = result,
         .why = why(t, result),
-        .reused = was_reused(t->easy),
-        .stopped = t->stopped,
+        .reused = reused,
+        .stopped = t->time.stopped,
     };
 
     out->end = mr_smtp_judge(&t->dialogue, &facts, &reason);
-    out->connected = !facts.reused;
+    out->connected = !reused;
     out->reason = reason.at ? mr_mask_addresses(reason.at) : NULL;
     out->recipients = t->dialogue.recipients;
     out->n_recipients = t->dialogue.n_recipients;
@@ -207,24 +181,25 @@ static void conclude(struct transfer *t, CURLcode result, struct mr_smtp_result 
     mr_buf_fini(&reason);
 }
 
-void mr_smtp_transfer(CURL *easy, const struct mr_smtp_server *server,
+void mr_smtp_transfer(struct mr_smtp_line **line, const struct mr_smtp_server *server,
                       const struct mr_smtp_mail *mail, const struct mr_smtp_stop *stop,
                       struct mr_smtp_result *out)
 {
     struct transfer t = {
-        .easy = easy,
-        .server = server,
+        .line = *line,
         .mail = mail,
-        .stop = stop,
-        .started_at_ms = mr_clock_ms(),
+        .time = {.stop = stop, .until_ms = mr_clock_ms() + server->timeout_ms},
     };
 
     mr_smtp_dialogue_init(&t.dialogue, mail->n_recipients);
-    write_server(&t);
-    write_callbacks(&t);
-    write_mail(&t);
-    conclude(&t, curl_easy_perform(easy), out);
-    curl_slist_free_all(t.recipients);
+    CURLcode result = deliver(&t, server);
+    conclude(&t, result, *line != NULL, out);
+    if (t.line && !is_good_for_more(&t)) {
+        mr_smtp_line_close(t.line);
+        t.line = NULL;
+    }
+    *line = t.line;
+    mr_buf_fini(&t.out);
 }
 
 void mr_smtp_result_init(struct mr_smtp_result *out, const struct mr_smtp_mail *mail,

@@ -109,7 +109,7 @@ static void answer(struct line *line, const char *command)
         line->in_message = true;
         say(line, "354 go on\r\n");
     } else if (strncasecmp(command, "EHLO", 4) == 0) {
-        say(line, "250-bench\r\n250 SIZE 100000000\r\n");
+        say(line, "250-bench\r\n250-PIPELINING\r\n250 SIZE 100000000\r\n");
     } else {
         say(line, strncasecmp(command, "QUIT", 4) == 0 ? "221 bye\r\n" : "250 ok\r\n");
     }

@@ -182,20 +182,25 @@ static const struct {
      "R",                                                                                                  "for good: 550 5.1.1"    },
 };
 
+/* The same plays once more with a server that takes commands together. */
 START_TEST(every_recipient_has_a_fate)
 {
+    const size_t row = (size_t)_i % MR_COUNT(plays);
+    struct mr_smtp_script script = plays[row].script;
     uint64_t from_ms = mr_wait_now_ms();
 
-    printf("# %s\n", plays[_i].name);
-    start(&plays[_i].script, "\"tls\": \"off\"");
-    send_to(plays[_i].n_recipients, &never);
+    printf("# %s\n", plays[row].name);
+    if ((size_t)_i >= MR_COUNT(plays) && !script.ehlo)
+        script.ehlo = "250-scene\r\n250-PIPELINING\r\n250 SIZE\r\n";
+    start(&script, "\"tls\": \"off\"");
+    send_to(plays[row].n_recipients, &never);
     ck_assert_int_eq(turn, MR_RELAY_SENT);
-    ck_assert_str_eq(end_name(), plays[_i].end);
-    ck_assert_str_eq(fates(), plays[_i].fates);
-    if (!plays[_i].reason)
+    ck_assert_str_eq(end_name(), plays[row].end);
+    ck_assert_str_eq(fates(), plays[row].fates);
+    if (!plays[row].reason)
         ck_assert_ptr_null(result.reason);
     else
-        ck_assert_msg(result.reason && strstr(result.reason, plays[_i].reason), "%s",
+        ck_assert_msg(result.reason && strstr(result.reason, plays[row].reason), "%s",
                       result.reason);
     ck_assert_uint_lt(mr_wait_now_ms() - from_ms, 4000);
     stop();
@@ -444,19 +449,19 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {every_recipient_has_a_fate,                                           MR_COUNT(plays)   },
-        {a_message_arrives_as_it_was_given,                                    0                 },
-        {it_logs_in_as_configured_or_not_at_all,                               MR_COUNT(logins)  },
-        {a_wrong_password_is_the_relays_trouble_and_not_the_mails,             0                 },
-        {a_stripped_starttls_sends_nothing_where_it_is_asked_for,              MR_COUNT(strips)  },
-        {a_token_is_read_again_when_its_file_has_changed,                      0                 },
-        {mails_share_a_connection,                                             0                 },
-        {a_connection_that_is_no_more_is_replaced_by_a_fresh_one,              MR_COUNT(goodbyes)},
-        {a_relay_that_fails_again_is_passed_over_until_one_mail_finds_it_well, 0                 },
-        {a_refused_mail_is_no_failure_of_the_relay,                            0                 },
-        {who_is_told_to_stop_stops_and_knows_what_that_means,                  MR_COUNT(stops)   },
-        {addresses_are_masked,                                                 MR_COUNT(masks)   },
-        {a_servers_words_show_no_address,                                      0                 },
+        {every_recipient_has_a_fate,                                           2 * MR_COUNT(plays)},
+        {a_message_arrives_as_it_was_given,                                    0                  },
+        {it_logs_in_as_configured_or_not_at_all,                               MR_COUNT(logins)   },
+        {a_wrong_password_is_the_relays_trouble_and_not_the_mails,             0                  },
+        {a_stripped_starttls_sends_nothing_where_it_is_asked_for,              MR_COUNT(strips)   },
+        {a_token_is_read_again_when_its_file_has_changed,                      0                  },
+        {mails_share_a_connection,                                             0                  },
+        {a_connection_that_is_no_more_is_replaced_by_a_fresh_one,              MR_COUNT(goodbyes) },
+        {a_relay_that_fails_again_is_passed_over_until_one_mail_finds_it_well, 0                  },
+        {a_refused_mail_is_no_failure_of_the_relay,                            0                  },
+        {who_is_told_to_stop_stops_and_knows_what_that_means,                  MR_COUNT(stops)    },
+        {addresses_are_masked,                                                 MR_COUNT(masks)    },
+        {a_servers_words_show_no_address,                                      0                  },
     };
 
     return mr_suite_run("smtp", tests);

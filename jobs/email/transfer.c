@@ -7,11 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    TOGETHER =
-        50, /* commands that go out at once: their replies fit into any socket's buffer */
-    CHUNK_BYTES = 64 << 10 /* of a message */
-};
+/* TOGETHER commands go out at once: their replies fit into any socket's buffer. A message goes out in chunks. */
+enum { TOGETHER = 50, CHUNK_BYTES = 64 << 10 };
 
 /* One mail on its way, on the caller's stack. */
 struct transfer {
@@ -98,6 +95,11 @@ static struct mr_bytes add_lines(struct transfer *t, struct mr_bytes left)
     return left;
 }
 
+static bool ends_whole(struct mr_bytes message)
+{
+    return message.len >= 2 && memcmp(message.at + message.len - 2, "\r\n", 2) == 0;
+}
+
 /* From the moment in which the last bytes may have left, the server may have it. */
 static CURLcode send_message(struct transfer *t)
 {
@@ -107,7 +109,7 @@ static CURLcode send_message(struct transfer *t)
     do {
         left = add_lines(t, left);
         if (left.len == 0) {
-            mr_buf_text(&t->out, ".\r\n");
+            mr_buf_text(&t->out, ends_whole(t->mail->message) ? ".\r\n" : "\r\n.\r\n");
             mr_smtp_dialogue_handed(&t->dialogue);
         }
         result = flush(t);

@@ -14,7 +14,7 @@
 /* One connection. */
 struct line_reader {
     int fd;
-    char bytes[8192];
+    char bytes[MR_SMTP_SCENE_BYTES];
     size_t len;
 };
 
@@ -119,8 +119,7 @@ static bool answer_auth(struct mr_smtp_scene *scene, struct line_reader *reader,
     return say(reader->fd, scene->script.auth, "235 welcome\r\n");
 }
 
-static bool answer(struct mr_smtp_scene *scene, struct line_reader *reader, const char *line,
-                   unsigned *n_rcpts)
+static bool answer(struct mr_smtp_scene *scene, struct line_reader *reader, const char *line)
 {
     const struct mr_smtp_script *script = &scene->script;
     bool again = scene->n_mails > 0 && script->second_mail;
@@ -132,11 +131,12 @@ static bool answer(struct mr_smtp_scene *scene, struct line_reader *reader, cons
     if (strncasecmp(line, "AUTH", 4) == 0)
         return answer_auth(scene, reader, line);
     if (strncasecmp(line, "MAIL", 4) == 0) {
-        *n_rcpts = 0;
+        scene->n_rcpts = 0;
         return say(reader->fd, again ? script->second_mail : script->mail, "250 ok\r\n");
     }
     if (strncasecmp(line, "RCPT", 4) == 0) {
-        const char *reply = *n_rcpts < MR_SMTP_SCENE_RCPTS ? script->rcpt[(*n_rcpts)++] : NULL;
+        unsigned n = scene->n_rcpts++;
+        const char *reply = n < MR_SMTP_SCENE_RCPTS ? script->rcpt[n] : NULL;
 
         return say(reader->fd, reply, "250 ok\r\n");
     }
@@ -149,7 +149,6 @@ static bool answer(struct mr_smtp_scene *scene, struct line_reader *reader, cons
 static void serve(struct mr_smtp_scene *scene, int fd)
 {
     struct line_reader reader = {.fd = fd};
-    unsigned n_rcpts = 0;
     size_t len;
 
     scene->n_mails = 0;
@@ -159,7 +158,7 @@ static void serve(struct mr_smtp_scene *scene, int fd)
         char *line = strndup(reader.bytes, len - 2);
 
         drop(&reader, len);
-        bool goes_on = answer(scene, &reader, line, &n_rcpts);
+        bool goes_on = answer(scene, &reader, line);
         free(line);
         if (!goes_on)
             return;

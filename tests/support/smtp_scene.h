@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-enum { MR_SMTP_SCENE_RCPTS = 4 };
+enum { MR_SMTP_SCENE_RCPTS = 4, MR_SMTP_SCENE_BYTES = 512 << 10 };
 
 /* Instead of a reply. */
 #define MR_SMTP_HANG_UP "(hang up)" /* the connection ends */
@@ -23,11 +23,11 @@ struct mr_smtp_script {
 struct mr_smtp_scene {
     struct mr_smtp_script script;
     int port, listener;
-    unsigned n_connections,
-        n_messages;     /* messages it has got whole; to be read when it has been stopped */
-    unsigned n_mails;   /* of them, on the connection at hand */
-    char message[4096]; /* the last one, NUL-ended */
-    char login[256];    /* the last AUTH command */
+    unsigned n_connections, n_messages; /* whole ones; to be read when it has been stopped */
+    unsigned n_mails;                   /* of them, on the connection at hand */
+    unsigned n_rcpts;                   /* of the last mail */
+    char message[MR_SMTP_SCENE_BYTES];  /* the last one, NUL-ended */
+    char login[256];                    /* the last AUTH command */
     pthread_t thread;
 };
 

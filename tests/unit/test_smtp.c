@@ -217,6 +217,41 @@ START_TEST(a_message_arrives_as_it_was_given)
 }
 END_TEST
 
+static const char *const offers[] = {"250 scene\r\n", "250-scene\r\n250 PIPELINING\r\n"};
+
+START_TEST(a_long_mail_to_many_arrives_whole)
+{
+    enum { RECIPIENTS = 170, LINES = 6000 };
+    static char addresses[RECIPIENTS][32];
+    const char *to[RECIPIENTS];
+    struct mr_buf message = {0}, wanted = {0};
+
+    for (int i = 0; i < RECIPIENTS; i++) {
+        snprintf(addresses[i], sizeof(addresses[i]), "guest-%d@example.org", i);
+        to[i] = addresses[i];
+    }
+    for (int i = 0; i < LINES; i++) {
+        mr_buf_printf(&message, "%.*s line %d\r\n", i % 4, "...", i);
+        mr_buf_printf(&wanted, "%.*s line %d\r\n", i % 4 ? i % 4 + 1 : 0, "....", i);
+    }
+    mr_buf_text(&message, "no end"); /* which a mail has all the same */
+    mr_buf_text(&wanted, "no end\r\n.\r\n");
+    start(&(struct mr_smtp_script){.ehlo = offers[_i]}, "\"tls\": \"off\"");
+    const struct mr_smtp_mail mail = {
+        "shop@example.org", to, RECIPIENTS, {message.at, message.len}
+    };
+    turn = mr_relay_send(relay, &mail, &never, 1000, &result, &news, &after_ms);
+    ck_assert_str_eq(end_name(), "answered");
+    for (int i = 0; i < RECIPIENTS; i++)
+        ck_assert_int_eq(result.recipients[i].fate, MR_SMTP_TAKEN);
+    stop();
+    ck_assert_uint_eq(scene.n_rcpts, RECIPIENTS);
+    ck_assert(strcmp(scene.message, wanted.at) == 0);
+    mr_buf_fini(&message);
+    mr_buf_fini(&wanted);
+}
+END_TEST
+
 /* ---- logging in ---- */
 
 /* Of "shop" and "s3cret". */
@@ -451,6 +486,7 @@ int main(void)
     const struct mr_test tests[] = {
         {every_recipient_has_a_fate,                                           2 * MR_COUNT(plays)},
         {a_message_arrives_as_it_was_given,                                    0                  },
+        {a_long_mail_to_many_arrives_whole,                                    MR_COUNT(offers)   },
         {it_logs_in_as_configured_or_not_at_all,                               MR_COUNT(logins)   },
         {a_wrong_password_is_the_relays_trouble_and_not_the_mails,             0                  },
         {a_stripped_starttls_sends_nothing_where_it_is_asked_for,              MR_COUNT(strips)   },

@@ -1,6 +1,5 @@
 /*
  * libcurl for handlers that block on a thread: easy handles, each of which keeps its connection for the next transfer.
- * curl's multi interface would do with one thread, but it waits, blocking, for a mail server's last answer.
  */
 #ifndef MR_JOBS_SERVICES_CURL_POOL_H
 #define MR_JOBS_SERVICES_CURL_POOL_H

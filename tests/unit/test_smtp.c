@@ -1,4 +1,4 @@
-/* One mail and one server, as libcurl meets it: whatever the server says or does not say, every recipient's fate is known or called unknown. */
+/* One mail and one server: whatever the server says or does not say, every recipient's fate is known or called unknown. */
 #include "jobs/email/mask.h"
 #include "jobs/email/relay.h"
 #include "jobs/email/token.h"

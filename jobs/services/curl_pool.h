@@ -1,6 +1,4 @@
-/*
- * libcurl for handlers that block on a thread: easy handles, each of which keeps its connection for the next transfer.
- */
+/* libcurl for handlers that block on a thread: easy handles, each of which keeps its connection for the next transfer. */
 #ifndef MR_JOBS_SERVICES_CURL_POOL_H
 #define MR_JOBS_SERVICES_CURL_POOL_H
 

@@ -222,18 +222,36 @@ static void check_mysql(const struct load *load)
 
 enum { DAY_MS = 86400000 };
 
+static void check_series(const struct load *load, const char *option)
+{
+    const char *series = json_string_value(mr_options_get(load->values, option));
+
+    if (series && !mr_number_is_series(series))
+        mr_config_errors_add(load->errors, place_of(load, option),
+                             "%s must be 1 to %d of A-Z, 0-9 and \"-\", got \"%s\"", option,
+                             MR_NUMBER_SERIES_MAX, series);
+}
+
+/* Whether the template is there is seen when the first such job comes: it may be brought by then. */
+static void check_template(const struct load *load, const char *option)
+{
+    if (mr_options_get(load->values, option) && !mr_options_get(load->values, "templates.dir"))
+        mr_config_errors_add(load->errors, place_of(load, option),
+                             "%s names a template, but templates.dir is not configured",
+                             option);
+}
+
 static void check_billing(const struct load *load)
 {
     const char *format = json_string_value(mr_options_get(load->values, "billing.number"));
     bool yearly = json_is_true(mr_options_get(load->values, "billing.yearly"));
-    const char *series = json_string_value(mr_options_get(load->values, "billing.series"));
     const char *queue = json_string_value(mr_options_get(load->values, "billing.mail_queue"));
     struct mr_err err;
 
-    if (series && !mr_number_is_series(series))
-        mr_config_errors_add(load->errors, place_of(load, "billing.series"),
-                             "billing.series must be 1 to %d of A-Z, 0-9 and \"-\", got \"%s\"",
-                             MR_NUMBER_SERIES_MAX, series);
+    check_series(load, "billing.series");
+    check_series(load, "billing.credit_series");
+    check_template(load, "billing.dunning_mail");
+    check_template(load, "billing.suspended_mail");
     if (json_integer_value(mr_options_get(load->values, "billing.due")) % DAY_MS != 0)
         mr_config_errors_add(load->errors, place_of(load, "billing.due"),
                              "billing.due must be a number of whole days, such as 14d");

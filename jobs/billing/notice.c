@@ -74,14 +74,15 @@ static json_t *vars_of(const struct mr_notice *notice, enum mr_dunning_mail mail
 }
 
 /* The data go with vars, which it takes. */
-static enum mr_code push(struct mr_job *job, const char *template,
+static enum mr_code push(struct mr_job *job, const char *queue, const char *template,
                          const struct mr_issued *issued, const char *uuid, json_t *vars,
                          struct mr_err *err)
 {
     char mail_uuid[MR_SUBSCRIPTION_UUID + 8];
     json_t *data =
         json_pack("{s:s, s:s, s:o}", "to", issued->email, "template", template, "vars", vars);
-    const struct mr_push push = {.job = "email.send", .uuid = mail_uuid, .data = data};
+    const struct mr_push push = {
+        .queue = queue, .job = "email.send", .uuid = mail_uuid, .data = data};
 
     snprintf(mail_uuid, sizeof(mail_uuid), "%s.mail", uuid);
     enum mr_code code = mr_job_push(job, &push, err);
@@ -116,8 +117,8 @@ enum mr_code mr_notice_push(const struct mr_notice *notice, struct mr_mysql *mys
         mr_job_log(job, INFO, "subscription.no_address", "subscription=%s",
                    about->subscription);
     else if (code == MR_OK)
-        code = push(job, template, &issued, about->uuid, vars_of(notice, mail, about, &issued),
-                    err);
+        code = push(job, notice->terms.mail_queue, template, &issued, about->uuid,
+                    vars_of(notice, mail, about, &issued), err);
     mr_issued_fini(&issued);
     return code;
 }

@@ -30,7 +30,7 @@ static enum mr_code add_recipient(struct mr_mail *mail, const struct mr_mail_rul
                                   const char *member, json_t *value, struct mr_buf *line,
                                   struct mr_err *err)
 {
-    struct mr_mailbox box;
+    struct mr_mailbox box = {0};
     enum mr_code code = mr_mailbox_read(member, value, &box, err);
 
     if (code != MR_OK)
@@ -86,7 +86,7 @@ static enum mr_code add_sender(struct mr_mail *mail, json_t *data,
                                const struct mr_mail_rules *rules, struct mr_err *err)
 {
     json_t *value = json_object_get(data, "from");
-    struct mr_mailbox box;
+    struct mr_mailbox box = {0};
     enum mr_code code;
 
     if (value && !json_is_null(value))
@@ -107,7 +107,7 @@ static enum mr_code add_sender(struct mr_mail *mail, json_t *data,
 static enum mr_code add_reply_to(struct mr_mail *mail, json_t *data, struct mr_err *err)
 {
     json_t *value = json_object_get(data, "reply_to");
-    struct mr_mailbox box;
+    struct mr_mailbox box = {0};
 
     if (!value || json_is_null(value))
         return MR_OK;

@@ -8,7 +8,7 @@
 
 /* Strings are borrowed from options, but section and url. */
 struct mr_provider {
-    const char *name;         /* in logs and in notifications: "default", "acme" */
+    const char *name;         /* in logs and in millrace_notifications: "default", "acme" */
     char *section;            /* of its options, for people: "sms", "sms.providers.acme" */
     json_t *options;          /* its own, and those that it has from sms */
     const char *from;         /* its own sender on this channel; NULL: the message's */

@@ -78,7 +78,7 @@ enum { LIMITS = 2 };
 
 #define NTH_LATEST_AGE(column)                                                                 \
     "SELECT TIMESTAMPDIFF(MICROSECOND, asked_at, CURRENT_TIMESTAMP(3)) DIV 1000 "              \
-    "FROM notifications WHERE " column " = ? AND "                                             \
+    "FROM millrace_notifications WHERE " column " = ? AND "                                    \
     "asked_at > CURRENT_TIMESTAMP(3) - INTERVAL ? MICROSECOND AND "                            \
     "state IN ('sending', 'ok', 'unknown') ORDER BY asked_at DESC LIMIT 1 OFFSET ?"
 
@@ -187,7 +187,7 @@ static enum mr_code find(struct mr_mysql_conn *conn, struct look *look, struct m
     return mr_mysql_query(
         conn,
         "SELECT state, channel, receiver_hash, provider, asked, TIMESTAMPDIFF(MICROSECOND, "
-        "asked_at, CURRENT_TIMESTAMP(3)) DIV 1000 FROM notifications WHERE uuid = ?",
+        "asked_at, CURRENT_TIMESTAMP(3)) DIV 1000 FROM millrace_notifications WHERE uuid = ?",
         &uuid, 1, NULL, on_found, look, err);
 }
 
@@ -199,12 +199,12 @@ static enum mr_code note_asked(struct mr_mysql_conn *conn, const struct mr_recor
     const struct mr_sql_value values[] = {mr_sql_text(provider), mr_sql_text(record->sender),
                                           mr_sql_text(record->uuid), mr_sql_int(asked)};
     uint64_t changed = 0;
-    enum mr_code code =
-        mr_mysql_run(conn,
-                     "UPDATE notifications SET state = 'sending', provider = ?, sender = ?, "
-                     "asked = asked + 1, asked_at = CURRENT_TIMESTAMP(3), code = NULL, "
-                     "message = NULL, ended_at = NULL WHERE uuid = ? AND asked = ?",
-                     values, MR_COUNT(values), &changed, NULL, err);
+    enum mr_code code = mr_mysql_run(
+        conn,
+        "UPDATE millrace_notifications SET state = 'sending', provider = ?, sender = ?, "
+        "asked = asked + 1, asked_at = CURRENT_TIMESTAMP(3), code = NULL, "
+        "message = NULL, ended_at = NULL WHERE uuid = ? AND asked = ?",
+        values, MR_COUNT(values), &changed, NULL, err);
 
     *out_changed = changed == 1;
     return code;
@@ -221,11 +221,12 @@ static enum mr_code insert(struct mr_mysql_conn *conn, const struct mr_record *r
                                           mr_sql_text(record->provider),
                                           mr_sql_int((int64_t)record->segments)};
 
-    return mr_mysql_run(conn,
-                        "INSERT INTO notifications (uuid, channel, receiver, receiver_hash, "
-                        "sender, provider, segments, state, asked, asked_at) "
-                        "VALUES (?, ?, ?, ?, ?, ?, ?, 'sending', 1, CURRENT_TIMESTAMP(3))",
-                        values, MR_COUNT(values), NULL, NULL, err);
+    return mr_mysql_run(
+        conn,
+        "INSERT INTO millrace_notifications (uuid, channel, receiver, receiver_hash, "
+        "sender, provider, segments, state, asked, asked_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, 'sending', 1, CURRENT_TIMESTAMP(3))",
+        values, MR_COUNT(values), NULL, NULL, err);
 }
 
 /* Who lost to another attempt looks again when that one may be over. */
@@ -316,7 +317,8 @@ enum mr_code mr_record_turn(struct mr_mysql *mysql, struct mr_job *job,
         code = note_asked(conn, record, record->provider, record->n_asked, &changed, err);
     mr_mysql_give(conn);
     if (code == MR_OK && !changed)
-        return mr_fail(err, MR_EBUSY, "notifications: another attempt is at this message");
+        return mr_fail(err, MR_EBUSY,
+                       "millrace_notifications: another attempt is at this message");
     record->n_asked++;
     return code;
 }
@@ -342,11 +344,12 @@ static enum mr_code end_once(struct mr_mysql *mysql, const struct mr_record *rec
 
     if (code == MR_OK) {
         mr_mysql_limit(conn, END_STATEMENT_MS);
-        code = mr_mysql_run(conn,
-                            "UPDATE notifications SET state = ?, provider_id = COALESCE(?, "
-                            "provider_id), code = ?, message = ?, ended_at = "
-                            "CURRENT_TIMESTAMP(3) WHERE uuid = ? AND asked = ?",
-                            values, MR_COUNT(values), NULL, NULL, err);
+        code = mr_mysql_run(
+            conn,
+            "UPDATE millrace_notifications SET state = ?, provider_id = COALESCE(?, "
+            "provider_id), code = ?, message = ?, ended_at = "
+            "CURRENT_TIMESTAMP(3) WHERE uuid = ? AND asked = ?",
+            values, MR_COUNT(values), NULL, NULL, err);
     }
     mr_mysql_give(conn);
     return code;

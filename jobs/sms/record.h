@@ -1,5 +1,5 @@
 /*
- * What became of each message, in the table notifications: a row before a provider is asked, its answer behind. So a message
+ * What became of each message, in the table millrace_notifications: a row before a provider is asked, its answer behind. So a message
  * whose answer is known is never sent twice, one of which nobody knows is asked for at the same provider again, or left to a
  * person, and limits hold for all workers together.
  */

@@ -206,9 +206,10 @@ static struct mr_outcome hold(const struct mr_reply *reply, bool recorded)
 {
     return mr_outcome_hold(
         "held for a person: nobody knows whether the message was sent: %s; %s", reply->words,
-        recorded ? "look for it at the provider, set state in notifications to 'ok' or "
-                   "'refused', and retry this job"
-                 : "look for it at the provider; retried, this job sends it (again)");
+        recorded
+            ? "look for it at the provider, set state in millrace_notifications to 'ok' or "
+              "'refused', and retry this job"
+            : "look for it at the provider; retried, this job sends it (again)");
 }
 
 struct mr_outcome mr_reply_outcome(const struct mr_reply *reply,

@@ -61,7 +61,7 @@ bool mr_reply_is_safe(const struct mr_reply *reply);
 struct mr_reply_policy {
     bool named;    /* the request had a key, under which asking again sends nothing twice */
     bool hold;     /* what nobody knows is a person's affair */
-    bool recorded; /* it stands in notifications */
+    bool recorded; /* it stands in millrace_notifications */
     uint32_t roll; /* any uniform number: it scatters those that were told to wait */
 };
 

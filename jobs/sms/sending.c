@@ -322,8 +322,9 @@ static void go_by_record(struct sending *s)
         hold(s);
         break;
     case MR_RECORD_CLASH:
-        finish(s, mr_outcome_fail("the uuid is another message's in notifications: each needs "
-                                  "one of its own"));
+        finish(s, mr_outcome_fail(
+                      "the uuid is another message's in millrace_notifications: each needs "
+                      "one of its own"));
         break;
     }
 }

@@ -1,5 +1,5 @@
 -- Text messages, where sms.record is on: one row a job, written before a provider is asked.
-CREATE TABLE IF NOT EXISTS notifications (
+CREATE TABLE IF NOT EXISTS millrace_notifications (
     uuid          VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'of the job; the provider''s idempotency key',
     channel       VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'sms, whatsapp',
     receiver      VARCHAR(24) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'masked: +4917*****67',

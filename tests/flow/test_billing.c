@@ -52,10 +52,7 @@ static long long count(const char *table)
 
 static void expect_text(const char *want, const char *sql)
 {
-    char *text = mr_mariadb_text(&shop.db, "%s", sql);
-
-    ck_assert_msg(text && strcmp(text, want) == 0, "%s: %s", sql, text ? text : "(none)");
-    free(text);
+    mr_mariadb_expect(&shop.db, want, sql);
 }
 
 static void issue_one(long long total_minor)

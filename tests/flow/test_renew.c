@@ -11,7 +11,8 @@
 #include <sys/stat.h>
 
 #define POOLS                                                                                  \
-    "pools: { main: { queues: [main], concurrency: 20, tries: 20, backoff: 20ms..100ms } }"
+    "pools: { main: { queues: [main, mails], concurrency: 20, tries: 20, backoff: "            \
+    "20ms..100ms } }"
 #define TODAY "CURDATE()"
 #define PERIODS "billing_subscription_periods"
 
@@ -118,11 +119,7 @@ static void push_dun(const char *id, unsigned step)
 
 static void expect_text(const char *want, const char *sql)
 {
-    char *text = mr_mariadb_text(&shop.db, "%s", sql);
-
-    ck_assert_msg(text && strcmp(text, want) == 0, "%s: %s, not %s", sql,
-                  text ? text : "(none)", want);
-    free(text);
+    mr_mariadb_expect(&shop.db, want, sql);
 }
 
 static bool is_text(const char *want, const char *sql)
@@ -486,14 +483,19 @@ END_TEST
 
 START_TEST(a_template_that_is_not_there_is_said_before_anybody_is_charged)
 {
-    start_with("dunning_mail: nowhere", NULL);
+    mr_shop_start(&shop, POOLS, "timeout: 1s", NULL);
+    configure_mails();
+    char *name = strstr(shop.yaml, "suspended_mail: suspended");
+    memcpy(name, "suspended_mail: not_there", strlen("suspended_mail: not_there"));
+    mr_mill_dispatch(&shop.mill, 0, 1);
     subscribe("flour", TODAY, TODAY, "pm_ok");
     push_due();
     mr_wait_for(mr_proc_said(&shop.mill.dispatchers[0],
-                             "billing.dunning_mail is \\\"nowhere\\\", but templates.dir"),
+                             "billing.suspended_mail is \\\"not_there\\\", but there is no"),
                 SOON_MS);
     ck_assert_uint_eq(mr_peer_count(&shop.peer, NULL), 0);
     stop();
+    mr_peer_stop(&sink);
 }
 END_TEST
 

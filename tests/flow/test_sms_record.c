@@ -73,7 +73,8 @@ static size_t asked_of(const struct mr_peer *peer)
 static void expect_row(const char *columns, const char *want)
 {
     char *row = mr_mariadb_text(
-        &db, "SELECT CONCAT_WS(' ', %s) FROM notifications WHERE uuid = 's-1'", columns);
+        &db, "SELECT CONCAT_WS(' ', %s) FROM millrace_notifications WHERE uuid = 's-1'",
+        columns);
 
     ck_assert_msg(row && strcmp(row, want) == 0, "%s: %s", columns, row ? row : "(none)");
     free(row);
@@ -226,7 +227,7 @@ START_TEST(what_nobody_knows_is_held_for_a_person)
     push(SMS("s-1", "9", "fault=reset:1"));
     mr_wait_for(mr_mill_dead(&mill, "main") == 2, 10000);
     ck_assert_uint_eq(asked_of(&first), 1);
-    mr_mariadb_do(&db, "UPDATE notifications SET state = '%s'", decisions[_i].said);
+    mr_mariadb_do(&db, "UPDATE millrace_notifications SET state = '%s'", decisions[_i].said);
     push(SMS("s-1", "9", "fault=reset:1"));
     mr_wait_for(mr_mill_is_empty(&mill, "main"), 10000);
     ck_assert_int_eq(mr_mill_dead(&mill, "main"), 2);
@@ -268,11 +269,12 @@ START_TEST(the_row_names_the_provider_that_sent_it)
     push(SMS("s-2", "1", "x"));
     await_done();
     ck_assert_int_eq(
-        mr_mariadb_int(&db, "SELECT COUNT(*) FROM notifications WHERE state = 'ok'"), 2);
-    ck_assert_int_eq(mr_mariadb_int(&db,
-                                    "SELECT asked FROM notifications WHERE uuid = 's-2' AND "
-                                    "provider = 'second'"),
-                     2);
+        mr_mariadb_int(&db, "SELECT COUNT(*) FROM millrace_notifications WHERE state = 'ok'"),
+        2);
+    ck_assert_int_eq(
+        mr_mariadb_int(&db, "SELECT asked FROM millrace_notifications WHERE uuid = 's-2' AND "
+                            "provider = 'second'"),
+        2);
     stop();
 }
 END_TEST
@@ -325,7 +327,7 @@ START_TEST(a_sent_message_is_done_even_if_the_database_went_away_meanwhile)
     push(SMS("s-1", "9", "fault=slow700"));
     /* The worker has been told that its row is there. */
     mr_wait_for(mr_mariadb_int(&db,
-                               "SELECT COUNT(*) FROM notifications, "
+                               "SELECT COUNT(*) FROM millrace_notifications, "
                                "information_schema.processlist WHERE user = '%s' AND "
                                "command = 'Sleep'",
                                MR_MARIADB_USER) == 1,

@@ -324,6 +324,15 @@ char *mr_mariadb_text(struct mr_mariadb *db, const char *format, ...)
     return value;
 }
 
+void mr_mariadb_expect(struct mr_mariadb *db, const char *want, const char *sql)
+{
+    char *text = mr_mariadb_text(db, "%s", sql);
+
+    ck_assert_msg(text && strcmp(text, want) == 0, "%s: %s, not %s", sql,
+                  text ? text : "(none)", want);
+    free(text);
+}
+
 #define MIGRATIONS MR_SOURCE_ROOT "/ops/mysql/"
 
 void mr_mariadb_apply(struct mr_mariadb *db, const char *name)

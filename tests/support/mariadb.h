@@ -50,4 +50,7 @@ long long mr_mariadb_int(struct mr_mariadb *db, const char *format, ...)
 char *mr_mariadb_text(struct mr_mariadb *db, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Fails the test unless the first value of the statement's first row is this text. */
+void mr_mariadb_expect(struct mr_mariadb *db, const char *want, const char *sql);
+
 #endif

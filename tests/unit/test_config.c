@@ -406,6 +406,10 @@ static const struct {
      "Europe/Berlin, got \"../../../etc/passwd\""                                                                                                         },
     {"billing: {due: 2y}\n",
      "1:16: billing.due must be a span of time such as 250ms, 10s or 1h30m, got \"2y\""                                                                   },
+    {"billing: {credit_series: c-n}\n",
+     "1:26: billing.credit_series must be 1 to 20 of A-Z, 0-9 and \"-\", got \"c-n\""                                                                     },
+    {"billing: {dunning_mail: refused}\n",
+     "1:25: billing.dunning_mail names a template, but templates.dir is not configured"                                                                   },
     {"billing: {dunning: [3, 3]}\n",
      "1:20: billing.dunning must hold at most 20 days, each after the one before, such as "
      "[3, 7, 14]"                                                                                                                                         },

@@ -503,7 +503,7 @@ START_TEST(what_nobody_knows_can_be_left_to_a_person)
     ck_assert_ptr_nonnull(strstr(one.reason, "held for a person: nobody knows whether"));
     ck_assert_ptr_nonnull(strstr(one.reason, "it broke"));
     ck_assert_int_eq(other.kind, MR_OUTCOME_HOLD);
-    ck_assert_ptr_nonnull(strstr(other.reason, "set state in notifications"));
+    ck_assert_ptr_nonnull(strstr(other.reason, "set state in millrace_notifications"));
     mr_outcome_fini(&one);
     mr_outcome_fini(&other);
 }

@@ -10,7 +10,7 @@
 enum {
     ADDRESS_MAX = 320, /* RFC 3696 errata: 64 of the local part, @, 255 of the domain */
     NAME_PLAIN_MAX =
-        200 /* a longer one is cut into encoded words, so that its line can be folded */
+        60 /* a longer one is cut into encoded words, so that its line can be folded */
 };
 
 /* ---- the bare address ---- */
@@ -208,7 +208,7 @@ void mr_mailbox_add(struct mr_buf *out, const struct mr_mailbox *box)
     }
     if (box->name && box->name[0]) {
         add_name(out, box->name);
-        mr_buf_char(out, ' ');
+        mr_header_gap(out, strlen(box->address) + 2);
     }
     mr_buf_printf(out, "<%s>", box->address);
 }

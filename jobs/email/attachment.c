@@ -149,6 +149,19 @@ static enum mr_code read_one(struct mr_attachment *a, unsigned i, struct mr_err 
     return check(a, i, err);
 }
 
+/* The HTML could show but one of two files of the same cid. */
+static enum mr_code check_cid(const struct mr_attachments *all, struct mr_err *err)
+{
+    const char *cid = all->items[all->n - 1].cid;
+
+    for (unsigned i = 0; cid && i + 1 < all->n; i++)
+        if (all->items[i].cid && strcmp(all->items[i].cid, cid) == 0)
+            return mr_fail(err, MR_EINVAL,
+                           "data.attachments[%u].cid: \"%.80s\" is that of attachments[%u] too",
+                           all->n - 1, cid, i);
+    return MR_OK;
+}
+
 enum mr_code mr_attachments_read(json_t *data, struct mr_attachments *out, struct mr_err *err)
 {
     json_t *list = json_object_get(data, "attachments");
@@ -169,6 +182,8 @@ enum mr_code mr_attachments_read(json_t *data, struct mr_attachments *out, struc
         a->item = json_incref(json_array_get(list, all.n));
         code = read_one(a, all.n, err);
         all.n++;
+        if (code == MR_OK)
+            code = check_cid(&all, err);
     }
     if (code == MR_OK)
         *out = all;
@@ -236,7 +251,8 @@ static enum mr_code add_stored(struct mr_buf *out, const struct mr_attachment *a
     if (!fetch)
         return mr_fail(err, MR_EFAULT, "attachment %.200s: no storage is configured", a->key);
     enum mr_code code = fetch(arg, a->key, room_for(out, max_size), on_bytes, &stored, err);
-    mr_base64_end(&stored.state, out);
+    if (code == MR_OK)
+        mr_base64_end(&stored.state, out);
     return code;
 }
 

@@ -24,6 +24,15 @@ static void add(const struct work *work, const char *name, const char *value)
     work->add(work->arg, &line);
 }
 
+/* What programs read. */
+static void add_tokens(const struct work *work, const char *name, const char *value)
+{
+    struct mr_buf line = {0};
+
+    mr_header_add_tokens(&line, name, value);
+    work->add(work->arg, &line);
+}
+
 static json_t *given(const struct work *work, const char *member)
 {
     json_t *value = json_object_get(work->data, member);
@@ -37,27 +46,29 @@ static json_t *given(const struct work *work, const char *member)
 static const struct {
     const char *name, *member;
 } taken[] = {
-    {"From",                  "from"            },
-    {"To",                    "to"              },
-    {"Cc",                    "cc"              },
-    {"Bcc",                   "bcc"             },
-    {"Reply-To",              "reply_to"        },
-    {"Subject",               "subject"         },
-    {"Importance",            "priority"        },
-    {"Priority",              "priority"        },
-    {"X-Priority",            "priority"        },
-    {"List-Unsubscribe",      "list_unsubscribe"},
-    {"List-Unsubscribe-Post", "list_unsubscribe"},
-    {"In-Reply-To",           "in_reply_to"     },
-    {"References",            "references"      },
-    {"Sender",                NULL              },
-    {"Date",                  NULL              },
-    {"Message-ID",            NULL              },
-    {"MIME-Version",          NULL              },
-    {"Return-Path",           NULL              },
-    {"Received",              NULL              },
-    {"DKIM-Signature",        NULL              },
-    {"X-Millrace-Uuid",       NULL              },
+    {"From",                   "from"            },
+    {"To",                     "to"              },
+    {"Cc",                     "cc"              },
+    {"Bcc",                    "bcc"             },
+    {"Reply-To",               "reply_to"        },
+    {"Subject",                "subject"         },
+    {"Importance",             "priority"        },
+    {"Priority",               "priority"        },
+    {"X-Priority",             "priority"        },
+    {"List-Unsubscribe",       "list_unsubscribe"},
+    {"List-Unsubscribe-Post",  "list_unsubscribe"},
+    {"In-Reply-To",            "in_reply_to"     },
+    {"References",             "references"      },
+    {"Sender",                 NULL              },
+    {"Date",                   NULL              },
+    {"Message-ID",             NULL              },
+    {"MIME-Version",           NULL              },
+    {"Return-Path",            NULL              },
+    {"Received",               NULL              },
+    {"Delivered-To",           NULL              },
+    {"DKIM-Signature",         NULL              },
+    {"Authentication-Results", NULL              },
+    {"X-Millrace-Uuid",        NULL              },
 };
 
 static enum mr_code check_name(const char *name, struct mr_err *err)
@@ -77,7 +88,8 @@ static enum mr_code check_name(const char *name, struct mr_err *err)
                            taken[i].member);
         return mr_fail(err, MR_EINVAL, "data.headers: %s is not a job's to set", name);
     }
-    if (strncasecmp(name, "Content-", 8) == 0 || strncasecmp(name, "Resent-", 7) == 0)
+    if (strncasecmp(name, "Content-", 8) == 0 || strncasecmp(name, "Resent-", 7) == 0 ||
+        strncasecmp(name, "ARC-", 4) == 0)
         return mr_fail(err, MR_EINVAL, "data.headers: %s is not a job's to set", name);
     return MR_OK;
 }
@@ -120,9 +132,9 @@ static enum mr_code add_priority(const struct work *work, struct mr_err *err)
     if (!priority || (strcmp(priority, "high") != 0 && strcmp(priority, "low") != 0))
         return mr_fail(err, MR_EINVAL, "data.priority must be \"high\", \"normal\" or \"low\"");
     bool high = *priority == 'h';
-    add(work, "X-Priority", high ? "1" : "5");
-    add(work, "Importance", priority);
-    add(work, "Priority", high ? "urgent" : "non-urgent");
+    add_tokens(work, "X-Priority", high ? "1" : "5");
+    add_tokens(work, "Importance", priority);
+    add_tokens(work, "Priority", high ? "urgent" : "non-urgent");
     return MR_OK;
 }
 
@@ -179,9 +191,9 @@ static enum mr_code add_unsubscribe(const struct work *work, struct mr_err *err)
         code = mr_fail(err, MR_EINVAL, "data.list_unsubscribe needs a url%s",
                        one_click ? "" : " or a mailto");
     if (code == MR_OK)
-        add(work, "List-Unsubscribe", ways.at);
+        add_tokens(work, "List-Unsubscribe", ways.at);
     if (code == MR_OK && one_click)
-        add(work, "List-Unsubscribe-Post", "List-Unsubscribe=One-Click");
+        add_tokens(work, "List-Unsubscribe-Post", "List-Unsubscribe=One-Click");
     mr_buf_fini(&ways);
     return code;
 }
@@ -230,7 +242,7 @@ static enum mr_code add_ids(const struct work *work, const char *member, const c
     for (size_t i = 0; code == MR_OK && i < json_array_size(value); i++)
         code = add_id(member, json_array_get(value, i), &ids, err);
     if (code == MR_OK && ids.len > 0)
-        add(work, header, ids.at);
+        add_tokens(work, header, ids.at);
     mr_buf_fini(&ids);
     return code;
 }

@@ -2,15 +2,16 @@
 
 #include "jobs/email/base64.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <string.h>
 
 enum {
-    ENCODED_BYTES =
-        42, /* of text in one encoded word: with base64 and =?utf-8?B?..?= it stays below 75 */
-    LINE_MAX = 76,
-    WORD_MAX = 900, /* a line holds 998 bytes at most (RFC 5322, 2.1.1) */
-    PIECE_MAX = 60  /* characters of a parameter in one piece */
+    LINE_MAX = 76,   /* with an encoded word in it; others may have 78 (RFC 2047, 2) */
+    WORD_FRAME = 12, /* =?utf-8?B??= */
+    WORD_ROOM = 36,  /* what is left of a line where encoded words begin */
+    WORD_MAX = 900,  /* a line holds 998 bytes at most (RFC 5322, 2.1.1) */
+    PIECE_MAX = 60   /* characters of a parameter in one piece */
 };
 
 bool mr_header_is_plain(const char *value)
@@ -21,17 +22,44 @@ bool mr_header_is_plain(const char *value)
     return !strstr(value, "=?");
 }
 
+/* Characters in the last line. */
+static size_t column_of(const struct mr_buf *out)
+{
+    size_t n = 0;
+
+    while (n < out->len && out->at[out->len - 1 - n] != '\n')
+        n++;
+    return n;
+}
+
+void mr_header_gap(struct mr_buf *out, size_t len)
+{
+    mr_buf_text(out, column_of(out) + 1 + len > LINE_MAX ? "\r\n " : " ");
+}
+
+/* How many bytes of text one encoded word takes that begins here; no character is cut in two. */
+static size_t word_bytes(const struct mr_buf *out, const char *text, size_t len)
+{
+    size_t column = column_of(out);
+
+    assert(column + WORD_ROOM <= LINE_MAX);
+    size_t n = (LINE_MAX - column - WORD_FRAME) / 4 * 3;
+    if (n >= len)
+        return len;
+    while (n > 1 && ((unsigned char)text[n] & 0xc0) == 0x80)
+        n--;
+    return n;
+}
+
 void mr_header_words(struct mr_buf *out, const char *text)
 {
     size_t left = strlen(text);
 
     for (const char *at = text; left > 0;) {
-        size_t n = left < ENCODED_BYTES ? left : ENCODED_BYTES;
-
-        while (n < left && n > 1 && ((unsigned char)at[n] & 0xc0) == 0x80)
-            n--;
         if (at != text)
             mr_buf_text(out, "\r\n ");
+        size_t n = word_bytes(out, at, left);
+
         mr_buf_text(out, "=?utf-8?B?");
         mr_base64_add(out, at, n);
         mr_buf_text(out, "?=");
@@ -41,21 +69,14 @@ void mr_header_words(struct mr_buf *out, const char *text)
 }
 
 /* Folded at blanks; a word longer than a line stays whole. */
-static void add_folded(struct mr_buf *out, const char *value, size_t column)
+static void add_folded(struct mr_buf *out, const char *value)
 {
-    while (*value) {
+    for (value += strspn(value, " "); *value; value += strspn(value, " ")) {
         size_t word = strcspn(value, " ");
 
-        if (column + 1 + word > LINE_MAX && column > 1) {
-            mr_buf_text(out, "\r\n");
-            column = 0;
-        }
-        if (column == 0 || out->at[out->len - 1] != ' ')
-            mr_buf_char(out, ' ');
+        mr_header_gap(out, word);
         mr_buf_add(out, value, word);
-        column += 1 + word;
         value += word;
-        value += strspn(value, " ");
     }
 }
 
@@ -72,14 +93,19 @@ static bool has_long_word(const char *value)
 
 void mr_header_add(struct mr_buf *out, const char *name, const char *value)
 {
-    mr_buf_text(out, name);
-    mr_buf_char(out, ':');
     if (mr_header_is_plain(value) && !has_long_word(value)) {
-        add_folded(out, value, strlen(name) + 1);
+        mr_header_add_tokens(out, name, value);
         return;
     }
-    mr_buf_char(out, ' ');
+    mr_buf_printf(out, "%s:", name);
+    mr_header_gap(out, WORD_ROOM);
     mr_header_words(out, value);
+}
+
+void mr_header_add_tokens(struct mr_buf *out, const char *name, const char *value)
+{
+    mr_buf_printf(out, "%s:", name);
+    add_folded(out, value);
 }
 
 /* ---- parameters ---- */

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { REPLY_TO_MAX = 10 };
+
 static void add_line(struct mr_mail *mail, struct mr_buf *line)
 {
     mail->headers = mr_realloc(mail->headers, (mail->n_headers + 1) * sizeof(*mail->headers));
@@ -23,6 +25,14 @@ static void add_header(struct mr_mail *mail, const char *name, const char *value
 
     mr_header_add(&line, name, value);
     add_line(mail, &line);
+}
+
+/* Appends a mailbox to a header that has others, or its name and a blank alone. */
+static void add_to_list(struct mr_buf *line, const struct mr_mailbox *box)
+{
+    if (line->len > 0 && line->at[line->len - 1] != ' ')
+        mr_buf_text(line, ",\r\n ");
+    mr_mailbox_add(line, box);
 }
 
 /* A mailbox of to, cc or bcc; line gets it as the header tells it. */
@@ -43,49 +53,43 @@ static enum mr_code add_recipient(struct mr_mail *mail, const struct mr_mail_rul
     }
     mail->recipients = mr_realloc(mail->recipients, (mail->n_recipients + 1) * sizeof(char *));
     mail->recipients[mail->n_recipients++] = mr_strdup(box.address);
-    if (line->len > 0)
-        mr_buf_text(line, ",\r\n ");
-    mr_mailbox_add(line, &box);
+    add_to_list(line, &box);
     mr_mailbox_fini(&box);
     return MR_OK;
 }
 
-/* to, cc, bcc: one mailbox or a list of them. header NULL: the recipients are not told (bcc). */
+/* One mailbox or a list of them: the i-th, NULL behind the last. */
+static json_t *nth(json_t *value, size_t i)
+{
+    if (json_is_array(value))
+        return json_array_get(value, i);
+    return i == 0 && !json_is_null(value) ? value : NULL;
+}
+
+/* to, cc, bcc. The recipients of bcc are not told. */
 static enum mr_code add_recipients(struct mr_mail *mail, const struct mr_mail_rules *rules,
                                    json_t *data, const char *member, const char *header,
                                    struct mr_err *err)
 {
-    json_t *value = json_object_get(data, member);
-    struct mr_buf boxes = {0}, line = {0};
+    json_t *value = json_object_get(data, member), *one;
+    unsigned n_before = mail->n_recipients;
+    struct mr_buf line = {0};
     enum mr_code code = MR_OK;
 
-    if (!value || json_is_null(value))
-        return MR_OK;
-    if (!json_is_array(value))
-        code = add_recipient(mail, rules, member, value, &boxes, err);
-    for (size_t i = 0; code == MR_OK && i < json_array_size(value); i++)
-        code = add_recipient(mail, rules, member, json_array_get(value, i), &boxes, err);
-    if (code == MR_OK && header && boxes.len > 0) {
-        mr_buf_printf(&line, "%s: %s", header, boxes.at);
+    mr_buf_printf(&line, "%s: ", header ? header : member);
+    for (size_t i = 0; code == MR_OK && (one = nth(value, i)); i++)
+        code = add_recipient(mail, rules, member, one, &line, err);
+    if (code == MR_OK && header && mail->n_recipients > n_before)
         add_line(mail, &line);
-    }
-    mr_buf_fini(&boxes);
+    mr_buf_fini(&line);
     return code;
-}
-
-static void add_mailbox(struct mr_mail *mail, const char *header, const struct mr_mailbox *box)
-{
-    struct mr_buf line = {0};
-
-    mr_buf_printf(&line, "%s: ", header);
-    mr_mailbox_add(&line, box);
-    add_line(mail, &line);
 }
 
 static enum mr_code add_sender(struct mr_mail *mail, json_t *data,
                                const struct mr_mail_rules *rules, struct mr_err *err)
 {
     json_t *value = json_object_get(data, "from");
+    struct mr_buf line = {0};
     struct mr_mailbox box = {0};
     enum mr_code code;
 
@@ -99,24 +103,36 @@ static enum mr_code add_sender(struct mr_mail *mail, json_t *data,
     if (code != MR_OK)
         return code;
     mail->sender = mr_strdup(box.address);
-    add_mailbox(mail, "From", &box);
+    mr_buf_text(&line, "From: ");
+    mr_mailbox_add(&line, &box);
+    add_line(mail, &line);
     mr_mailbox_fini(&box);
     return MR_OK;
 }
 
 static enum mr_code add_reply_to(struct mr_mail *mail, json_t *data, struct mr_err *err)
 {
-    json_t *value = json_object_get(data, "reply_to");
-    struct mr_mailbox box = {0};
+    json_t *value = json_object_get(data, "reply_to"), *one;
+    struct mr_buf line = {0};
+    enum mr_code code = MR_OK;
 
-    if (!value || json_is_null(value))
-        return MR_OK;
-    enum mr_code code = mr_mailbox_read("reply_to", value, &box, err);
-    if (code != MR_OK)
-        return code;
-    add_mailbox(mail, "Reply-To", &box);
-    mr_mailbox_fini(&box);
-    return MR_OK;
+    if (json_array_size(value) > REPLY_TO_MAX)
+        return mr_fail(err, MR_EINVAL, "data.reply_to: more than %d addresses", REPLY_TO_MAX);
+    mr_buf_text(&line, "Reply-To: ");
+    size_t n_before = line.len;
+    for (size_t i = 0; code == MR_OK && (one = nth(value, i)); i++) {
+        struct mr_mailbox box = {0};
+
+        code = mr_mailbox_read("reply_to", one, &box, err);
+        if (code != MR_OK)
+            break;
+        add_to_list(&line, &box);
+        mr_mailbox_fini(&box);
+    }
+    if (code == MR_OK && line.len > n_before)
+        add_line(mail, &line);
+    mr_buf_fini(&line);
+    return code;
 }
 
 static enum mr_code add_subject(struct mr_mail *mail, json_t *data, struct mr_err *err)
@@ -199,7 +215,9 @@ static void add_identity(struct mr_mail *mail, const char *uuid, uint64_t now_ms
 
     mr_uuid_make(made);
     char *id = mr_asprintf("<%s@%s>", *uuid ? uuid : made, domain);
-    add_header(mail, "Message-ID", id);
+    struct mr_buf line = {0};
+    mr_header_add_tokens(&line, "Message-ID", id);
+    add_line(mail, &line);
     free(id);
     if (*uuid)
         add_header(mail, "X-Millrace-Uuid", uuid);

@@ -53,6 +53,19 @@ static void check_body(const char *body)
         must(*c != '\n' || (c > body && c[-1] == '\r'));
 }
 
+/* Headers from here to the empty line that ends them: lines that do not go on with the one before. */
+static unsigned count_headers(const char *at)
+{
+    unsigned n = 0;
+
+    while (*at != '\r') {
+        n += *at != ' ';
+        must(strstr(at, "\r\n") != NULL);
+        at = strstr(at, "\r\n") + 2;
+    }
+    return n;
+}
+
 /* Every line ends in CRLF, none is longer than mail allows, and the headers end before the body begins. */
 static void check_message(const struct mr_mail *mail)
 {
@@ -63,6 +76,9 @@ static void check_message(const struct mr_mail *mail)
         must(out.len <= rules.max_size && strlen(out.at) == out.len);
         must(line_max(out.at) <= 999); /* its CR counts here */
         check_body(out.at);
+        /* MIME-Version, Content-Type and, without parts, Content-Transfer-Encoding */
+        bool whole = mail->attachments.n == 0 && !(mail->text && mail->html);
+        must(count_headers(out.at) == mail->n_headers + 2 + whole);
         for (const char *c = out.at; *c; c++)
             must(*c != '\r' || c[1] == '\n');
         must(strcmp(out.at + out.len - 2, "\r\n") == 0);

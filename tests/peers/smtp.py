@@ -6,7 +6,7 @@ Usage: /usr/bin/python3 tests/peers/smtp.py --out FILE [--host 127.0.0.1 | --fd 
 With --fd it listens on an inherited socket that is bound already. Prints {"port": N} on standard output once it listens, then serves until standard input ends, or with --forever until it is
 told to stop.
 Each mail accepted becomes one JSON line in FILE: at_ms, from, to (list), uuid (of the X-Millrace-Uuid header), the headers, the tree of
-its types, its bodies as parts ([type, text]), its files and the raw message. The local part of a recipient says what happens to it:
+its types, its bodies as parts ([type, text]), its files, its defects as the parser finds them, and the raw message. The local part of a recipient says what happens to it:
 
     reject...   550 at RCPT                     defer...      451 at RCPT, always
     defer<n>-.. 451 at RCPT, the first n times  refuse-data.. 554 after the message
@@ -42,6 +42,12 @@ def file(part):
     content = part.get_payload(decode=True)
     return {"type": part.get_content_type(), "disposition": part.get_content_disposition(), "name": part.get_filename(),
             "cid": part.get("Content-ID"), "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def defects(message):
+    """What the parser had to forgive, in the message, its parts and their headers."""
+    return [f"{part.get_content_type()}: {defect!r}" for part in message.walk()
+            for defect in [*part.defects, *(d for value in part.values() for d in value.defects)]]
 
 
 class Keeper:
@@ -102,6 +108,7 @@ class Keeper:
             "tree": tree(message),
             "parts": [[part.get_content_type(), part.get_content()] for part in message.walk()
                       if not part.is_multipart() and part.get_content_disposition() is None],
+            "defects": defects(message),
             "files": [file(part) for part in message.walk() if part.get_content_disposition()],
             "raw": envelope.content.decode("utf-8", "replace"),
         }) + "\n")

@@ -41,54 +41,59 @@ static bool has_line(const struct mr_mail *mail, const char *line)
 static const struct {
     const char *members, *want;
 } refused[] = {
-    {"\"headers\":[]",                                                      "data.headers must be an object"            },
-    {"\"headers\":{\"X-A\":1}",                                             "data.headers.X-A must be a string"         },
-    {"\"headers\":{\"X-A\":\"1\\r\\nBcc: x@y\"}",                           "data.headers.X-A must not hold a line end" },
-    {"\"headers\":{\"X-A\":\"\\u0000\"}",                                   "data.headers.X-A must not hold"            },
-    {"\"headers\":{\"X-A\":\"\\u0007\"}",                                   "data.headers.X-A must not hold a control"  },
-    {"\"headers\":{\"X-A\\r\\nBcc\":\"x\"}",                                "is no header's name"                       },
-    {"\"headers\":{\"X A\":\"x\"}",                                         "is no header's name"                       },
-    {"\"headers\":{\"\":\"x\"}",                                            "is no header's name"                       },
-    {"\"headers\":{\"bcc\":\"x@y\"}",                                       "bcc is written by data.bcc"                },
-    {"\"headers\":{\"SUBJECT\":\"x\"}",                                     "SUBJECT is written by data.subject"        },
-    {"\"headers\":{\"Content-Type\":\"x\"}",                                "Content-Type is not a job's to set"        },
-    {"\"headers\":{\"message-id\":\"<a@b>\"}",                              "message-id is not a job's to set"          },
-    {"\"headers\":{\"Resent-To\":\"x\"}",                                   "Resent-To is not a job's to set"           },
-    {"\"priority\":\"urgent\"",                                             "data.priority must be"                     },
-    {"\"priority\":1",                                                      "data.priority must be"                     },
-    {"\"list_unsubscribe\":\"https://x\"",                                  "data.list_unsubscribe must be an object"   },
-    {"\"list_unsubscribe\":{}",                                             "data.list_unsubscribe needs a url or"      },
+    {"\"headers\":[]",                                                      "data.headers must be an object"               },
+    {"\"headers\":{\"X-A\":1}",                                             "data.headers.X-A must be a string"            },
+    {"\"headers\":{\"X-A\":\"1\\r\\nBcc: x@y\"}",                           "data.headers.X-A must not hold a line end"    },
+    {"\"headers\":{\"X-A\":\"\\u0000\"}",                                   "data.headers.X-A must not hold"               },
+    {"\"headers\":{\"X-A\":\"\\u0007\"}",                                   "data.headers.X-A must not hold a control"     },
+    {"\"headers\":{\"X-A\\r\\nBcc\":\"x\"}",                                "is no header's name"                          },
+    {"\"headers\":{\"X A\":\"x\"}",                                         "is no header's name"                          },
+    {"\"headers\":{\"\":\"x\"}",                                            "is no header's name"                          },
+    {"\"headers\":{\"bcc\":\"x@y\"}",                                       "bcc is written by data.bcc"                   },
+    {"\"headers\":{\"SUBJECT\":\"x\"}",                                     "SUBJECT is written by data.subject"           },
+    {"\"headers\":{\"Content-Type\":\"x\"}",                                "Content-Type is not a job's to set"           },
+    {"\"headers\":{\"message-id\":\"<a@b>\"}",                              "message-id is not a job's to set"             },
+    {"\"headers\":{\"ARC-Seal\":\"x\"}",                                    "ARC-Seal is not a job's to set"               },
+    {"\"headers\":{\"Resent-To\":\"x\"}",                                   "Resent-To is not a job's to set"              },
+    {"\"priority\":\"urgent\"",                                             "data.priority must be"                        },
+    {"\"reply_to\":[\"a@b.c\",\"x\"]",                                      "data.reply_to: \"x\" is not an e-mail address"},
+    {"\"reply_to\":[1,2,3,4,5,6,7,8,9,10,11]",                              "data.reply_to: more than 10 addresses"        },
+    {"\"priority\":1",                                                      "data.priority must be"                        },
+    {"\"list_unsubscribe\":\"https://x\"",                                  "data.list_unsubscribe must be an object"      },
+    {"\"list_unsubscribe\":{}",                                             "data.list_unsubscribe needs a url or"         },
     {"\"list_unsubscribe\":{\"url\":\"http://x\"}",
-     "list_unsubscribe.url must begin with https"                                                                       },
+     "list_unsubscribe.url must begin with https"                                                                          },
     {"\"list_unsubscribe\":{\"url\":\"https://x>, <https://y\"}",
-     "list_unsubscribe.url must begin with https"                                                                       },
-    {"\"list_unsubscribe\":{\"mailto\":\"x@y\"}",                           "list_unsubscribe.mailto must begin with"   },
+     "list_unsubscribe.url must begin with https"                                                                          },
+    {"\"list_unsubscribe\":{\"mailto\":\"x@y\"}",                           "list_unsubscribe.mailto must begin with"      },
     {"\"list_unsubscribe\":{\"mailto\":\"mailto:x@y\",\"one_click\":true}",
-     "data.list_unsubscribe needs a url"                                                                                },
-    {"\"in_reply_to\":\"a@b\"",                                             "data.in_reply_to: \"a@b\" is no Message-ID"},
-    {"\"references\":[\"<a@b>\",\"<a b@c>\"]",                              "data.references: \"<a b@c>\""              },
-    {"\"references\":[7]",                                                  "data.references must be a string"          },
-    {"\"cc\":[\"a@b.c\",\"a@b.c\",\"a@b.c\"]",                              "more than 3 recipients"                    },
-    {"\"cc\":{\"name\":\"x\"}",                                             "data.cc.address must be a string"          },
+     "data.list_unsubscribe needs a url"                                                                                   },
+    {"\"in_reply_to\":\"a@b\"",                                             "data.in_reply_to: \"a@b\" is no Message-ID"   },
+    {"\"references\":[\"<a@b>\",\"<a b@c>\"]",                              "data.references: \"<a b@c>\""                 },
+    {"\"references\":[7]",                                                  "data.references must be a string"             },
+    {"\"cc\":[\"a@b.c\",\"a@b.c\",\"a@b.c\"]",                              "more than 3 recipients"                       },
+    {"\"cc\":{\"name\":\"x\"}",                                             "data.cc.address must be a string"             },
     {"\"cc\":{\"name\":\"x\\ny\",\"address\":\"a@b.c\"}",
-     "data.cc.name must not hold a line end"                                                                            },
-    {"\"cc\":{\"name\":5,\"address\":\"a@b.c\"}",                           "data.cc.name must be a string"             },
-    {"\"cc\":{\"address\":\"A <a@b.c>\"}",                                  "is not an e-mail address"                  },
-    {"\"cc\":\"b\xc3\xb6@example.org\"",                                    "in front of the @ is not ASCII"            },
-    {"\"cc\":\"a@\xc3\xb6" LONG_LABEL ".example\"",                         "cannot be a domain"                        },
-    {"\"attachments\":{}",                                                  "data.attachments must be a list"           },
-    {"\"attachments\":[7]",                                                 "data.attachments[0] must be an object"     },
-    {FILE_OF(X),                                                            "data.attachments[0].name is missing"       },
-    {FILE_OF("\"name\":\"x\""),                                             "needs either storage"                      },
-    {FILE_OF(X ",\"name\":\"x\",\"storage\":\"k\""),                        "needs either storage"                      },
-    {FILE_OF(X ",\"name\":\"a/b\""),                                        "without slashes"                           },
-    {FILE_OF(X ",\"name\":\"a\\r\\nX: y\""),                                "attachments[0].name must not hold a line"  },
-    {FILE_OF(X ",\"name\":\"x\",\"type\":\"image\""),                       "is no type of a file"                      },
-    {FILE_OF(X ",\"name\":\"x\",\"type\":\"a/b; c=d\""),                    "is no type of a file"                      },
-    {FILE_OF(X ",\"name\":\"x\",\"type\":\"multipart/mixed\""),             "is no type of a file"                      },
-    {FILE_OF(X ",\"cid\":\"a>b\""),                                         "data.attachments[0].cid must be"           },
-    {FILE_OF(X ",\"cid\":\"logo\""),                                        "data.html, which is missing"               },
-    {FILE_OF("\"name\":\"x\",\"base64\":7"),                                "attachments[0].base64 must be a string"    },
+     "data.cc.name must not hold a line end"                                                                               },
+    {"\"cc\":{\"name\":5,\"address\":\"a@b.c\"}",                           "data.cc.name must be a string"                },
+    {"\"cc\":{\"address\":\"A <a@b.c>\"}",                                  "is not an e-mail address"                     },
+    {"\"cc\":\"b\xc3\xb6@example.org\"",                                    "in front of the @ is not ASCII"               },
+    {"\"cc\":\"a@\xc3\xb6" LONG_LABEL ".example\"",                         "cannot be a domain"                           },
+    {"\"attachments\":{}",                                                  "data.attachments must be a list"              },
+    {"\"attachments\":[7]",                                                 "data.attachments[0] must be an object"        },
+    {FILE_OF(X),                                                            "data.attachments[0].name is missing"          },
+    {FILE_OF("\"name\":\"x\""),                                             "needs either storage"                         },
+    {FILE_OF(X ",\"name\":\"x\",\"storage\":\"k\""),                        "needs either storage"                         },
+    {FILE_OF(X ",\"name\":\"a/b\""),                                        "without slashes"                              },
+    {FILE_OF(X ",\"name\":\"a\\r\\nX: y\""),                                "attachments[0].name must not hold a line"     },
+    {FILE_OF(X ",\"name\":\"x\",\"type\":\"image\""),                       "is no type of a file"                         },
+    {FILE_OF(X ",\"name\":\"x\",\"type\":\"a/b; c=d\""),                    "is no type of a file"                         },
+    {FILE_OF(X ",\"name\":\"x\",\"type\":\"multipart/mixed\""),             "is no type of a file"                         },
+    {FILE_OF(X ",\"cid\":\"a>b\""),                                         "data.attachments[0].cid must be"              },
+    {"\"html\":\"\"," FILE_OF(X ",\"cid\":\"a\"},{" X ",\"cid\":\"a\""),
+     "is that of attachments[0] too"                                                                                       },
+    {FILE_OF(X ",\"cid\":\"logo\""),                                        "data.html, which is missing"                  },
+    {FILE_OF("\"name\":\"x\",\"base64\":7"),                                "attachments[0].base64 must be a string"       },
 };
 
 START_TEST(what_would_spoil_a_mail_is_refused_by_name)
@@ -109,6 +114,12 @@ static const struct {
     {"\"cc\":{\"address\":\"a@b.c\"}",                                  "Cc: a@b.c"                      },
     {"\"cc\":\"A <a@b\xc3\xbc"
      "cher.example>\"",                                            "Cc: A <a@xn--bcher-kva.example>"},
+    {"\"reply_to\":[\"a@b.c\",{\"name\":\"B\",\"address\":\"b@b.c\"}]",
+     "Reply-To: a@b.c,\r\n B <b@b.c>"                                                                    },
+    {"\"reply_to\":\"a@b.c\"",                                          "Reply-To: a@b.c"                },
+    {"\"references\":\"<a=?utf-8?Q?b?=@c>\"",                           "References: <a=?utf-8?Q?b?=@c>" },
+    {"\"list_unsubscribe\":{\"url\":\"https://b.c/?t=?\"}",
+     "List-Unsubscribe: <https://b.c/?t=?>"                                                              },
     {"\"in_reply_to\":\"<a@b>\"",                                       "In-Reply-To: <a@b>"             },
     {"\"list_unsubscribe\":{\"mailto\":\"mailto:u@b.c?subject=stop\"}",
      "List-Unsubscribe: <mailto:u@b.c?subject=stop>"                                                     },
@@ -121,6 +132,40 @@ START_TEST(what_a_mail_asks_for_stands_in_its_headers)
     ck_assert_msg(read_mail(written[_i].members, &mail) == MR_OK, "%s", err.text);
     ck_assert_msg(has_line(&mail, written[_i].line), "no line %s", written[_i].line);
     mr_mail_fini(&mail);
+}
+END_TEST
+
+/* Names and values of any length, on a line of 78 columns; one that holds an encoded word has 76 (RFC 2047, 2). */
+static void check_lines(const struct mr_mail *mail)
+{
+    for (unsigned i = 0; i < mail->n_headers; i++)
+        for (const char *at = mail->headers[i], *end; at; at = end ? end + 2 : NULL) {
+            end = strstr(at, "\r\n");
+            size_t len = end ? (size_t)(end - at) : strlen(at);
+
+            ck_assert_msg(len <= 76, "%zu columns: %s", len, at);
+            ck_assert_msg(strspn(at, " ") < len, "a line of blanks alone in %s",
+                          mail->headers[i]);
+        }
+}
+
+START_TEST(no_line_of_a_header_is_longer_than_it_should_be)
+{
+    const char *between = _i ? "\xc3\xb6" : " ";
+    char members[600], half[61];
+    struct mr_mail mail;
+
+    for (size_t len = 1; len < sizeof(half); len++) {
+        memset(half, 'x', len);
+        half[len] = '\0';
+        snprintf(members, sizeof(members),
+                 "\"headers\":{\"%s\":\"%s%s%s\"},"
+                 "\"reply_to\":{\"name\":\"%s%s%s\",\"address\":\"%s@example.org\"}",
+                 half, half, between, half, half, between, half, half);
+        ck_assert_msg(read_mail(members, &mail) == MR_OK, "%s", err.text);
+        check_lines(&mail);
+        mr_mail_fini(&mail);
+    }
 }
 END_TEST
 
@@ -300,6 +345,7 @@ int main(void)
     const struct mr_test tests[] = {
         {what_would_spoil_a_mail_is_refused_by_name,       MR_COUNT(refused)},
         {what_a_mail_asks_for_stands_in_its_headers,       MR_COUNT(written)},
+        {no_line_of_a_header_is_longer_than_it_should_be,  2                },
         {a_word_longer_than_a_line_may_be_is_cut,          0                },
         {a_files_name_travels_in_the_pieces_of_rfc_2231,   MR_COUNT(params) },
         {given_base64_is_checked_and_laid_out,             MR_COUNT(given)  },

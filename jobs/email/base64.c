@@ -29,44 +29,53 @@ void mr_base64_add(struct mr_buf *out, const void *bytes, size_t len)
     }
 }
 
-static void add_group(struct mr_base64 *state, struct mr_buf *out, const unsigned char *bytes,
-                      unsigned n)
+/* Room for what len further bytes can become, and for a NUL. */
+static void make_room(struct mr_buf *out, uint64_t len)
 {
-    char group[4];
+    mr_buf_reserve(out, (size_t)mr_base64_size(len) + sizeof("\r\nAAAA\r\n"));
+}
 
+/* Where n further characters of the line stand, in a room that is made; the line before has its end. */
+static char *take(struct mr_base64 *state, struct mr_buf *out, unsigned n)
+{
     if (state->column == LINE) {
-        mr_buf_text(out, "\r\n");
+        memcpy(out->at + out->len, "\r\n", 2);
+        out->len += 2;
         state->column = 0;
     }
-    encode(bytes, n, group);
-    mr_buf_add(out, group, sizeof(group));
-    state->column += sizeof(group);
+    char *at = out->at + out->len;
+
+    state->column += n;
+    out->len += n;
+    return at;
 }
 
 void mr_base64_piece(struct mr_base64 *state, struct mr_buf *out, const void *bytes, size_t len)
 {
     const unsigned char *at = bytes;
 
+    make_room(out, len);
     while (len > 0 && state->n_rest > 0) {
         state->rest[state->n_rest++] = *at++;
         len--;
         if (state->n_rest == 3) {
-            add_group(state, out, state->rest, 3);
+            encode(state->rest, 3, take(state, out, 4));
             state->n_rest = 0;
         }
     }
     for (; len >= 3; at += 3, len -= 3)
-        add_group(state, out, at, 3);
+        encode(at, 3, take(state, out, 4));
     for (; len > 0; len--)
         state->rest[state->n_rest++] = *at++;
+    out->at[out->len] = '\0';
 }
 
 void mr_base64_end(struct mr_base64 *state, struct mr_buf *out)
 {
+    make_room(out, state->n_rest);
     if (state->n_rest > 0)
-        add_group(state, out, state->rest, state->n_rest);
-    if (state->column > 0)
-        mr_buf_text(out, "\r\n");
+        encode(state->rest, state->n_rest, take(state, out, 4));
+    mr_buf_text(out, state->column > 0 ? "\r\n" : "");
     *state = (struct mr_base64){0};
 }
 
@@ -82,15 +91,10 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Adds one character of the text to its lines. */
-static void add_character(struct mr_base64 *state, struct mr_buf *out, char c)
+static bool is_digit(char c)
 {
-    if (state->column == LINE) {
-        mr_buf_text(out, "\r\n");
-        state->column = 0;
-    }
-    mr_buf_char(out, c);
-    state->column++;
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           c == '+' || c == '/';
 }
 
 enum mr_code mr_base64_lines(struct mr_buf *out, const char *text, size_t len,
@@ -99,6 +103,7 @@ enum mr_code mr_base64_lines(struct mr_buf *out, const char *text, size_t len,
     struct mr_base64 state = {0};
     size_t n = 0, n_padding = 0;
 
+    make_room(out, len / 4 * 3 + 3);
     for (size_t i = 0; i < len; i++) {
         if (is_blank(text[i]))
             continue;
@@ -106,9 +111,9 @@ enum mr_code mr_base64_lines(struct mr_buf *out, const char *text, size_t len,
 
         n_padding += padding;
         n++;
-        if (text[i] == '\0' || (!padding && (n_padding > 0 || !strchr(digits, text[i]))))
+        if (!padding && (n_padding > 0 || !is_digit(text[i])))
             return mr_fail(err, MR_EINVAL, "is no base64 at character %zu", i + 1);
-        add_character(&state, out, text[i]);
+        *take(&state, out, 1) = text[i];
     }
     if (n % 4 != 0 || n_padding > 2)
         return mr_fail(err, MR_EINVAL, "is no base64: it does not end as it should");

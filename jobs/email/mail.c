@@ -213,7 +213,8 @@ static void add_identity(struct mr_mail *mail, const char *uuid, uint64_t now_ms
     struct tm tm;
     const char *domain = strrchr(mail->sender, '@') + 1;
 
-    mr_uuid_make(made);
+    if (!*uuid)
+        mr_uuid_make(made);
     char *id = mr_asprintf("<%s@%s>", *uuid ? uuid : made, domain);
     struct mr_buf line = {0};
     mr_header_add_tokens(&line, "Message-ID", id);

@@ -11,7 +11,7 @@ import threading
 import time
 
 from demo_checks import (check_archive, check_attachments, check_audit, check_books, check_csvs, check_files_by_mail, check_months,
-                         check_pdfs, check_subscriptions, leftovers)
+                         check_pdfs, check_record, check_subscriptions, leftovers)
 from demo_parts import BUILD, PREFIX, Stage, fail
 from demo_plan import EXACTLY_ONCE, amends, charges, plan
 from demo_world import Evidence, fill_database, write_files
@@ -196,13 +196,14 @@ def account(stage, jobs, kills):
     told, bad_told = check_files_by_mail(stage, jobs, seen)
     forms, bad_forms = check_months(stage)
     archived, bad_archive = check_archive(stage)
-    faults += bad_told + bad_forms + bad_archive
+    recorded, bad_record = check_record(stage, jobs)
+    faults += bad_told + bad_forms + bad_archive + bad_record
     faults += check_books(stage, jobs) + check_audit(stage) + bad_pdfs + bad_csvs + bad_periods + bad_mails
     faults += [f"nobody asked for the effect of {uuid}" for uuid in seen.strangers(jobs)]
     faults += [f"left half-written: {name}" for name in leftovers(stage)]
     print(f"""
   {len(jobs)} jobs, {kills} workers killed with -9, {len(seen.dead)} dead letters, {seen.left} left over
-  {sum(seen.seen['mail'].values())} mails and {sum(seen.seen['sms'].values())} messages received; {repeats} jobs of the at-least-once kinds repeated
+  {sum(seen.seen['mail'].values())} mails and {sum(seen.seen['sms'].values())} messages received, {recorded} of these in the record; {repeats} jobs of the at-least-once kinds repeated
   {pdfs} invoices, numbered without a gap, their PDFs read; {sum(seen.seen['charge'].values())} charges, one for each key; {seen.replays} requests repeated under their key and done once
   {periods} periods of subscriptions invoiced, each once; {carried} mails with their files, byte for byte
   the ledger sums to 0 for every job, and workerctl billing audit agrees; {csvs} CSV files equal to the database

@@ -180,6 +180,13 @@ def check_files_by_mail(stage, jobs, seen):
     return len(told), wrong + [f"{uuid}: no mail brought its file" for uuid in wanted - told]
 
 
+def check_record(stage, jobs):
+    """(messages in the record, what is wrong): each that was sent, by the provider that is there."""
+    recorded = {uuid for uuid, in stage.sql("SELECT uuid FROM millrace_notifications WHERE state = 'ok' AND provider = 'default'")}
+    wanted = {job.uuid for job in jobs if job.want == "sms"}
+    return len(recorded), [f"message {uuid}: not so in the record" for uuid in sorted(recorded ^ wanted)]
+
+
 def check_archive(stage):
     """(old calls, what is wrong): all of them in the archive, none twice, the others where they were."""
     moved, whole = stage.sql("SELECT (SELECT COUNT(*) FROM calls_archive), (SELECT COUNT(*) FROM calls_archive) + (SELECT COUNT(*) FROM calls)")[0]

@@ -6,7 +6,7 @@ import os
 import stat
 import time
 
-from demo_parts import ACCOUNT, DATABASE, KEY, PREFIX, TOKEN
+from demo_parts import ACCOUNT, DATABASE, KEY, PREFIX, TOKEN, free_port
 from demo_plan import LOGO, QUEUES, RENEWAL
 
 CONFIG = """\
@@ -25,7 +25,17 @@ email:
   from: "Demo Shop <shop@example.org>"
   tls: off
   again: 1s
-sms: {{ url: "http://127.0.0.1:{web}", account: {account}, token: {token}, from: "+4930901820", whatsapp_from: "+4930901820" }}
+sms:
+  url: "http://127.0.0.1:{web}"
+  account: {account}
+  token: {token}
+  from: "+4930901820"
+  whatsapp_from: "+4930901820"
+  order: [away, default]
+  providers:
+    away: {{ kind: http, url: "http://127.0.0.1:{nobody}/send", body: '{{"to":"{{{{to}}}}","text":"{{{{text}}}}"}}', ok_when: status=0, from: Shop }}
+  record: true
+  secret: "the key of the numbers in the record"
 payment: {{ url: "http://127.0.0.1:{web}", key: {key}, timeout: 3s }}
 http: {{ allow: [127.0.0.1], timeout: 3s }}
 mysql: {{ socket: {mysql}, read_hosts: [{replica}], database: {database}, user: root }}
@@ -152,7 +162,7 @@ def write_files(stage):
         os.chmod(path, stat.S_IRWXU)
     with open(stage.config, "w", encoding="utf-8") as file:
         file.write(CONFIG.format(redis=stage.redis_socket, prefix=PREFIX, dir=stage.dir, control=stage.control_socket,
-                                 smtp=stage.smtp_ports, web=stage.web_port, account=ACCOUNT, token=TOKEN, key=KEY,
+                                 smtp=stage.smtp_ports, web=stage.web_port, nobody=free_port(), account=ACCOUNT, token=TOKEN, key=KEY,
                                  mysql=stage.database_socket, replica=stage.replica_socket, database=DATABASE,
                                  files=stage.files, reports=stage.reports, templates=stage.templates))
 

@@ -14,7 +14,7 @@ from demo_checks import (check_archive, check_attachments, check_audit, check_bo
                          check_pdfs, check_record, check_subscriptions, leftovers)
 from demo_parts import BUILD, PREFIX, Stage, fail
 from demo_plan import EXACTLY_ONCE, amends, charges, plan
-from demo_world import Evidence, fill_database, write_files
+from demo_world import Evidence, fill_database, put_picture, write_files
 
 KILLS = 11
 KILLS_OF_CHARGES = 3  # of these, so many while charges run,
@@ -220,6 +220,9 @@ def set_up(stage):
     stage.start_smtp()
     stage.start_web()
     stage.start_database()
+    put_picture(stage)
+    if stage.bucket:
+        stage.start_bucket()
     write_files(stage)
     fill_database(stage)
     stage.start_dispatcher()
@@ -227,7 +230,7 @@ def set_up(stage):
 
 def main(argv):
     keep = "--keep" in argv
-    stage = Stage()
+    stage = Stage(bucket="--s3" in argv)
     try:
         set_up(stage)
         print("\nThree tiers are serving: high (critical, high) 3, default 5, low (low, reports) 2 processes.")

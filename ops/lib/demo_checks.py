@@ -90,7 +90,7 @@ def check_pdfs(stage):
     """Opens every invoice: it must tell its number."""
     wrong, good = [], 0
     for series, number, key in stage.sql("SELECT series, number, pdf_key FROM billing_invoices"):
-        path = os.path.join(stage.files, key or "(none)")
+        path = stage.file(key or "(none)")
         done = subprocess.run(["pdftotext", "-layout", path, "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True, check=False)
         if done.returncode != 0:
@@ -110,7 +110,7 @@ def check_csvs(stage):
     wrong, good = [], 0
     for uuid, rows, size, place in stage.sql(
             "SELECT uuid, row_count, bytes, place FROM report_runs WHERE state = 'done' AND report = 'bookings'"):
-        path = os.path.join(stage.files, place)
+        path = stage.file(place)
         with open(path, encoding="utf-8", newline="") as file:
             head, *got = list(csv.reader(file))
         # A quote stands before what a spreadsheet would run.
@@ -157,7 +157,7 @@ def check_months(stage):
     want = int(stage.sql("SELECT COUNT(*) FROM bookings WHERE nights BETWEEN 1 AND 4")[0][0])
     wrong, forms = [], collections.Counter()
     for uuid, place in stage.sql("SELECT uuid, place FROM report_runs WHERE state = 'done' AND report = 'months'"):
-        bookings, whole = read_months(os.path.join(stage.files, place))
+        bookings, whole = read_months(stage.file(place))
         if bookings != want or not whole:
             wrong.append(f"report {uuid}: {place} tells {bookings} bookings of {want}, or is not whole")
         forms[place.rpartition(".")[2]] += 1
@@ -173,7 +173,7 @@ def check_files_by_mail(stage, jobs, seen):
         uuid, _, kind = (mail["uuid"] or "").rpartition(".")
         if kind != "mail" or uuid not in wanted:
             continue
-        with open(os.path.join(stage.files, keys[uuid]), "rb") as file:
+        with open(stage.file(keys[uuid]), "rb") as file:
             if [hashlib.sha256(file.read()).hexdigest()] != [one["sha256"] for one in mail["files"]]:
                 wrong.append(f"mail of {uuid}: it does not bring {keys[uuid]}")
         told.add(uuid)
@@ -202,7 +202,4 @@ def leftovers(stage):
     """
     kept = {key for key, in stage.sql("SELECT pdf_key FROM billing_invoices UNION SELECT place FROM report_runs WHERE place IS NOT NULL")}
     kept.add(LOGO)
-    found = {os.path.relpath(os.path.join(folder, name), stage.files)
-             for folder, _, names in os.walk(stage.files) for name in names if not name.endswith(".part")}
-    return sorted(found - kept)
-
+    return sorted(key for key in stage.stored() if key not in kept and not key.endswith(".part"))

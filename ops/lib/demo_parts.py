@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, "build")
@@ -17,6 +18,7 @@ CTL = os.path.join(BUILD, "ops", "workerctl")
 PREFIX = "demo_"
 DATABASE = "shop"
 ACCOUNT, TOKEN, KEY = "ACdemo", "demo-token", "sk_demo"  # at the providers of messages and payments
+BUCKET, S3_KEY, S3_SECRET = "demo-files", "AKIADEMO", "demo-secret"
 
 
 def wait_for(what, ask, seconds):
@@ -45,7 +47,8 @@ def redis_server_command(arguments):
 class Stage:
     """Starts the parts and stops them, by the pids it started and by nothing else."""
 
-    def __init__(self):
+    def __init__(self, bucket=False):
+        self.bucket = bucket  # files go to an S3 server, not to a folder
         self.dir = tempfile.mkdtemp(prefix="millrace-demo-")
         self.redis_socket = os.path.join(self.dir, "redis.sock")
         self.control_socket = os.path.join(self.dir, "run", "control.sock")
@@ -60,7 +63,7 @@ class Stage:
         self.config = os.path.join(self.dir, "millrace.yaml")
         self.log = os.path.join(self.dir, "millrace.log")
         self.running = []
-        self.smtp_ports, self.web_port = [], 0
+        self.smtp_ports, self.web_port, self.s3_port = [], 0, 0
 
     def start(self, name, command, **options):
         options.setdefault("stdin", subprocess.DEVNULL)
@@ -79,9 +82,12 @@ class Stage:
     def start_peer(self, name, program, out, *more):
         """A server of tests/peers; the port that it found."""
         open(out, "a").close()
-        process = self.start(name, {"args": ["/usr/bin/python3", os.path.join(ROOT, f"tests/peers/{program}.py"),
-                                             "--forever", "--out", out, *more]},
-                             stdout=subprocess.PIPE,
+        interpreter = "node" if program.endswith(".js") else "/usr/bin/python3"
+        # They serve until their standard input ends, and this one never does: who reads it can write to it, too.
+        endless = os.path.join(self.dir, name + ".stdin")
+        os.mkfifo(endless)
+        process = self.start(name, {"args": [interpreter, os.path.join(ROOT, "tests/peers", program), "--out", out, *more]},
+                             stdin=os.open(endless, os.O_RDWR), stdout=subprocess.PIPE,
                              stderr=open(os.path.join(self.dir, name + ".log"), "ab"))
         line = process.stdout.readline()
         if not line:
@@ -90,10 +96,28 @@ class Stage:
 
     def start_smtp(self):
         """Two of them: the second is there for when the first is not."""
-        self.smtp_ports = [self.start_peer(name, "smtp", self.mails) for name in ("smtp1", "smtp2")]
+        self.smtp_ports = [self.start_peer(name, "smtp.py", self.mails) for name in ("smtp1", "smtp2")]
 
     def start_web(self):
-        self.web_port = self.start_peer("web", "web", self.requests, "--account", ACCOUNT, "--token", TOKEN, "--bearer", KEY)
+        self.web_port = self.start_peer("web", "web.py", self.requests, "--account", ACCOUNT, "--token", TOKEN, "--bearer", KEY)
+
+    def start_bucket(self):
+        """An S3 server that recomputes every signature, and is not always well."""
+        faults = [word for fault in ("put=slowdown:3", "put=reset:3", "put=reset-after:3", "head=fail:3")
+                  for word in ("--fault", fault)]
+        self.s3_port = self.start_peer("s3", "s3.js", os.path.join(self.dir, "s3.jsonl"), "--store", self.files,
+                                       "--modules", os.path.join(BUILD, "tools", "smithy", "node_modules"),
+                                       "--bucket", BUCKET, "--key", S3_KEY, "--secret", S3_SECRET, *faults)
+
+    def file(self, key):
+        """Where the bytes of a stored file are; the S3 server keeps each object as a file of its encoded name."""
+        return os.path.join(self.files, urllib.parse.quote(key, safe="") if self.bucket else key)
+
+    def stored(self):
+        """The keys of all files that are there."""
+        found = [os.path.relpath(os.path.join(folder, name), self.files)
+                 for folder, _, names in os.walk(self.files) for name in names]
+        return [urllib.parse.unquote(name) if self.bucket else name for name in found if not name.startswith(".parts")]
 
     def kill(self, name):
         """-9, and for good."""

@@ -6,7 +6,7 @@ import os
 import stat
 import time
 
-from demo_parts import ACCOUNT, DATABASE, KEY, PREFIX, TOKEN, free_port
+from demo_parts import ACCOUNT, BUCKET, DATABASE, KEY, PREFIX, S3_KEY, S3_SECRET, TOKEN, free_port
 from demo_plan import LOGO, QUEUES, RENEWAL
 
 CONFIG = """\
@@ -41,7 +41,7 @@ http: {{ allow: [127.0.0.1], timeout: 3s }}
 mysql: {{ socket: {mysql}, read_hosts: [{replica}], database: {database}, user: root }}
 billing: {{ seller: "Demo Shop, Water Street 1, 10115 Berlin", dunning_mail: dunning, due: 14d, timezone: Europe/Berlin }}
 templates: {{ dir: {templates} }}
-storage: {{ path: {files} }}
+storage: {storage}
 reports: {{ dir: {reports} }}
 debug_jobs: true
 jobs:
@@ -146,11 +146,23 @@ SELECT CONCAT('club-', seq), 1, 'Club membership', 1, 990 + seq, 1900 FROM seq_0
 """
 
 
-def write_files(stage):
-    for folder in (stage.reports, stage.templates, os.path.join(stage.files, os.path.dirname(LOGO))):
-        os.makedirs(folder)
-    with open(os.path.join(stage.files, LOGO), "wb") as file:
+def storage_of(stage):
+    if not stage.bucket:
+        return f"{{ path: {stage.files} }}"
+    return (f"{{ kind: s3, s3: {{ bucket: {BUCKET}, key: {S3_KEY}, secret: {S3_SECRET}, region: eu-central-1, path_style: true, spool: {stage.dir}, "
+            f'endpoint: "http://127.0.0.1:{stage.s3_port}" }} }}')
+
+
+def put_picture(stage):
+    """What the shop has in its storage before anything runs."""
+    os.makedirs(os.path.dirname(stage.file(LOGO)))
+    with open(stage.file(LOGO), "wb") as file:
         file.write(PICTURE)
+
+
+def write_files(stage):
+    for folder in (stage.reports, stage.templates):
+        os.makedirs(folder)
     for name, text in TEMPLATES.items():
         with open(os.path.join(stage.templates, name), "w", encoding="utf-8") as file:
             file.write(text)
@@ -164,7 +176,7 @@ def write_files(stage):
         file.write(CONFIG.format(redis=stage.redis_socket, prefix=PREFIX, dir=stage.dir, control=stage.control_socket,
                                  smtp=stage.smtp_ports, web=stage.web_port, nobody=free_port(), account=ACCOUNT, token=TOKEN, key=KEY,
                                  mysql=stage.database_socket, replica=stage.replica_socket, database=DATABASE,
-                                 files=stage.files, reports=stage.reports, templates=stage.templates))
+                                 storage=storage_of(stage), reports=stage.reports, templates=stage.templates))
 
 
 def fill_database(stage):

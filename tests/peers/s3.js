@@ -10,7 +10,7 @@
  * bucket is looked for before BASE in the header Host, else as the first name of the path.
  *
  * PUT, GET (with Range and If-Match), HEAD, DELETE of objects; uploads in parts: begin, part, complete, abort, list. An object is in
- * DIR under its name, encoded; a part in DIR/.parts. Parts but the last must have 5 MiB, as at Amazon's.
+ * DIR under its name, encoded, and may lie there from the start; a part in DIR/.parts. Parts but the last must have 5 MiB, as at Amazon's.
  *
  * Faults, OPERATION=NAME or OPERATION=NAME:TIMES (else for ever): of an operation the first one that still has times left is used.
  * Operations: put, part, part<N>, initiate, complete, abort, list, get, head, delete, any.
@@ -245,6 +245,15 @@ function checkBody(ask, body) {
 const objects = new Map(); /* key -> { file, bytes, etag, type } */
 const uploads = new Map(); /* id -> { key, parts: number -> body, type } */
 
+/* What lies in the store when we begin. */
+function adopt(entry) {
+    const file = path.join(options.store, entry.name);
+    const bytes = fs.readFileSync(file);
+    const etag = `"${crypto.createHash("md5").update(bytes).digest("hex")}"`;
+
+    objects.set(decodeURIComponent(entry.name), { file, bytes: bytes.length, etag, type: "application/octet-stream" });
+}
+
 const placeOf = (key) => path.join(options.store, encodeURIComponent(key));
 
 function keep(key, file, bytes, etag, type) {
@@ -453,6 +462,7 @@ async function serve(request, response) {
 }
 
 fs.mkdirSync(path.join(options.store, ".parts"), { recursive: true });
+fs.readdirSync(options.store, { withFileTypes: true }).filter((entry) => entry.isFile()).forEach(adopt);
 const server = options.cert
     ? https.createServer({ cert: fs.readFileSync(options.cert), key: fs.readFileSync(options["tls-key"]) }, serve)
     : http.createServer(serve);

@@ -196,7 +196,7 @@ START_TEST(the_same_period_again_is_invoiced_once)
     ck_assert_int_eq(count("billing_invoices"), 1);
     ck_assert_int_eq(count("billing_charges"), 1);
     ck_assert_int_eq(count("millrace_inbox"), 2);
-    ck_assert_uint_eq(mr_peer_count(&shop.peer, "charge"), 1);
+    ck_assert_uint_eq(mr_peer_effects(&shop.peer, "charge", NULL), 1);
     free(today);
     stop();
 }

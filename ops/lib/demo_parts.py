@@ -107,7 +107,7 @@ class Stage:
                   for word in ("--fault", fault)]
         self.s3_port = self.start_peer("s3", "s3.js", os.path.join(self.dir, "s3.jsonl"), "--store", self.files,
                                        "--modules", os.path.join(BUILD, "tools", "smithy", "node_modules"),
-                                       "--bucket", BUCKET, "--key", S3_KEY, "--secret", S3_SECRET, *faults)
+                                       "--bucket", BUCKET, "--key", S3_KEY, "--secret", S3_SECRET, "--adopt", *faults)
 
     def file(self, key):
         """Where the bytes of a stored file are; the S3 server keeps each object as a file of its encoded name."""

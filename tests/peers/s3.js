@@ -3,14 +3,14 @@
  * signer for JavaScript, sums every body, keeps objects as files, and misbehaves as its arguments ask for.
  *
  * Usage: node tests/peers/s3.js --out FILE --store DIR --modules DIR [--fd N] [--bucket NAME] [--key ID --secret S] [--token T]
- *                               [--region R] [--host-style BASE] [--cert FILE --tls-key FILE] [--fault FAULT]...
+ *                               [--region R] [--host-style BASE] [--cert FILE --tls-key FILE] [--adopt] [--fault FAULT]...
  *
  * With --fd it listens on an inherited socket that is bound already. Prints {"port": N} on standard output once it listens, then
  * serves until standard input ends. --modules is the folder in which npm has put @smithy/signature-v4. With --host-style the
  * bucket is looked for before BASE in the header Host, else as the first name of the path.
  *
  * PUT, GET (with Range and If-Match), HEAD, DELETE of objects; uploads in parts: begin, part, complete, abort, list. An object is in
- * DIR under its name, encoded, and may lie there from the start; a part in DIR/.parts. Parts but the last must have 5 MiB, as at Amazon's.
+ * DIR under its name, encoded; with --adopt what lies there from the start is one too; a part in DIR/.parts. Parts but the last must have 5 MiB, as at Amazon's.
  *
  * Faults, OPERATION=NAME or OPERATION=NAME:TIMES (else for ever): of an operation the first one that still has times left is used.
  * Operations: put, part, part<N>, initiate, complete, abort, list, get, head, delete, any.
@@ -50,6 +50,7 @@ const { values: options } = parseArgs({
         out: text(), store: text(), modules: text(), fd: text(), bucket: text("shop"), key: text("AKIAEXAMPLE"),
         secret: text("s3cret/EXAMPLE+key"), token: text(), region: text("eu-central-1"), "host-style": text(), cert: text(),
         "tls-key": text(), fault: { type: "string", multiple: true, default: [] },
+        adopt: { type: "boolean", default: false },
     },
 });
 const from = { paths: [path.resolve(options.modules)] };
@@ -462,7 +463,8 @@ async function serve(request, response) {
 }
 
 fs.mkdirSync(path.join(options.store, ".parts"), { recursive: true });
-fs.readdirSync(options.store, { withFileTypes: true }).filter((entry) => entry.isFile()).forEach(adopt);
+if (options.adopt)
+    fs.readdirSync(options.store, { withFileTypes: true }).filter((entry) => entry.isFile()).forEach(adopt);
 const server = options.cert
     ? https.createServer({ cert: fs.readFileSync(options.cert), key: fs.readFileSync(options["tls-key"]) }, serve)
     : http.createServer(serve);

@@ -5,11 +5,16 @@
 
 enum { DIGITS_MAX = 38, EXPONENT_MAX = 400, SHARE_PLACES = 4 };
 
-/* Ten times larger, and digit more; false when it has no room. */
+/* Ten times larger, and digit more; false, and as it was, when it has no room. */
 static bool push_digit(__int128 *units, unsigned digit)
 {
-    return !__builtin_mul_overflow(*units, 10, units) &&
-           !__builtin_add_overflow(*units, (__int128)digit, units);
+    __int128 more;
+
+    if (__builtin_mul_overflow(*units, 10, &more) ||
+        __builtin_add_overflow(more, (__int128)digit, &more))
+        return false;
+    *units = more;
+    return true;
 }
 
 static bool scale_up(struct mr_decimal *number, unsigned places)

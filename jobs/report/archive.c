@@ -1,6 +1,7 @@
 #include "jobs/report/archive.h"
 
 #include "jobs/report/archive_table.h"
+#include "jobs/report/progress.h"
 #include "jobs/services/mysql.h"
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
@@ -10,7 +11,6 @@
 #include <uv.h>
 
 enum {
-    NEARLY_PCT = 99,
     LOOK_MS = 20, /* how soon a pause sees that the job was stopped */
     BATCH_ROOM =
         4, /* another batch begins when there is time for so many as the longest took */
@@ -184,18 +184,6 @@ static enum mr_code move_batch(void *arg, struct mr_mysql_conn *conn, struct mr_
 
 /* ---- batch after batch ---- */
 
-static void show(const struct moving *m)
-{
-    uint64_t n = m->out->rows;
-
-    mr_job_progress_count(m->job, n);
-    if (m->n_expected > 0) {
-        uint64_t pct = n < m->n_expected ? n * 100 / m->n_expected : 100;
-
-        mr_job_progress(m->job, pct < NEARLY_PCT ? (unsigned)pct : NEARLY_PCT);
-    }
-}
-
 static void pause_between(const struct moving *m)
 {
     uint64_t end_ms = mr_clock_ms() + m->archive->pause_ms;
@@ -227,7 +215,7 @@ static enum mr_code next_batch(struct moving *m, struct mr_err *err)
     mr_buf_clear(&m->behind);
     mr_buf_add(&m->behind, m->last.at ? m->last.at : "", m->last.len);
     m->has_behind = m->has_last;
-    show(m);
+    mr_report_progress(m->job, m->out->rows, m->n_expected);
     return MR_OK;
 }
 

@@ -1,5 +1,6 @@
 #include "jobs/report/make.h"
 
+#include "jobs/report/progress.h"
 #include "jobs/report/sheet.h"
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
@@ -7,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { SHOW_ROWS = 1000, NEARLY_PCT = 99 };
+enum { SHOW_ROWS = 1000 };
 
 /* One file on its way. */
 struct making {
@@ -21,17 +22,9 @@ struct making {
 
 /* ---- progress ---- */
 
-/* A guess may be too low: only who is done is at 100. */
 static void show(const struct making *m)
 {
-    uint64_t n = m->sheet.n_rows;
-
-    mr_job_progress_count(m->job, n);
-    if (m->n_expected > 0) {
-        uint64_t pct = n < m->n_expected ? n * 100 / m->n_expected : 100;
-
-        mr_job_progress(m->job, pct < NEARLY_PCT ? (unsigned)pct : NEARLY_PCT);
-    }
+    mr_report_progress(m->job, m->sheet.n_rows, m->n_expected);
 }
 
 static enum mr_code on_row(void *arg, const struct mr_sql_row *row, struct mr_err *err)

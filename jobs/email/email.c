@@ -8,6 +8,7 @@
 #include "jobs/email/message.h"
 #include "jobs/email/relays.h"
 #include "jobs/email/rest.h"
+#include "jobs/services/members.h"
 #include "jobs/services/storage.h"
 #include "jobs/services/template_store.h"
 #include "proto/base/clock.h"
@@ -48,14 +49,14 @@ struct sending {
 
 static void read_rules(struct office *office)
 {
-    const json_t *most = json_object_get(office->config, "max_recipients");
-    const json_t *size = json_object_get(office->config, "max_size_bytes");
+    const json_t *config = office->config;
 
     office->rules = (struct mr_mail_rules){
-        .from = json_string_value(json_object_get(office->config, "from")),
-        .max_recipients = most ? (unsigned)json_integer_value(most) : 100,
-        .max_size = size ? (uint64_t)json_integer_value(size) : 25 * 1024 * 1024,
+        .from = mr_members_text(config, "from", NULL),
+        .max_recipients = (unsigned)mr_members_number(config, "max_recipients", 100),
+        .max_size = (uint64_t)mr_members_number(config, "max_size_bytes", 25 * 1024 * 1024),
     };
+    office->again_ms = (uint64_t)mr_members_number(config, "again_ms", 60000);
 }
 
 static enum mr_code open_office(struct mr_host *host, void **out_state, struct mr_err *err)
@@ -67,7 +68,6 @@ static enum mr_code open_office(struct mr_host *host, void **out_state, struct m
     if (code != MR_OK)
         return code;
     struct office *office = mr_zalloc(sizeof(*office));
-    const json_t *again_ms = json_object_get(config, "again_ms");
 
     office->relays = relays;
     office->templates = mr_template_store_new(
@@ -77,7 +77,6 @@ static enum mr_code open_office(struct mr_host *host, void **out_state, struct m
     /* Mails without stored files need none. */
     if (mr_storage_get(host, &office->storage, &office->no_storage) != MR_OK)
         office->storage = NULL;
-    office->again_ms = again_ms ? (uint64_t)json_integer_value(again_ms) : 60000;
     *out_state = office;
     return MR_OK;
 }

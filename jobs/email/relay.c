@@ -1,6 +1,7 @@
 #include "jobs/email/relay.h"
 
 #include "jobs/email/token.h"
+#include "jobs/services/members.h"
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 
@@ -29,18 +30,6 @@ struct mr_relay {
 };
 
 /* ---- what the configuration says ---- */
-
-static const char *text_of(const json_t *options, const char *name)
-{
-    return json_string_value(json_object_get(options, name));
-}
-
-static uint64_t number_of(const json_t *options, const char *name, uint64_t otherwise)
-{
-    json_int_t number = json_integer_value(json_object_get(options, name));
-
-    return number > 0 ? (uint64_t)number : otherwise;
-}
 
 /* What a person wrote in the url goes, then tls. "tls" from the first byte is another scheme in libcurl's words. */
 static char *url_of(const char *url, const char *tls, const char *ehlo)
@@ -78,21 +67,22 @@ static const char *login_options_of(const char *auth)
 
 static void read_options(struct mr_relay *relay, const json_t *options)
 {
-    const char *tls = text_of(options, "tls"), *auth = text_of(options, "auth");
-    const char *token_file = text_of(options, "token_file");
+    const char *tls = mr_members_text(options, "tls", NULL),
+               *auth = mr_members_text(options, "auth", NULL);
+    const char *token_file = mr_members_text(options, "token_file", NULL);
 
     tls = tls ? tls : "starttls"; /* in clear only where somebody asked for it */
-    relay->url = url_of(text_of(options, "url"), tls, relay->rules->ehlo);
-    relay->connections = (unsigned)number_of(options, "connections", 4);
+    relay->url = url_of(mr_members_text(options, "url", NULL), tls, relay->rules->ehlo);
+    relay->connections = (unsigned)mr_members_number(options, "connections", 4);
     relay->token = token_file ? mr_token_new(token_file) : NULL;
     relay->server = (struct mr_smtp_server){
         .url = relay->url,
         .use_ssl = use_ssl_of(tls),
-        .username = text_of(options, "username"),
-        .password = text_of(options, "password"),
+        .username = mr_members_text(options, "username", NULL),
+        .password = mr_members_text(options, "password", NULL),
         .login_options = login_options_of(auth),
         .bearer = auth && strcmp(auth, "xoauth2") == 0,
-        .ca_file = text_of(options, "ca_file"),
+        .ca_file = mr_members_text(options, "ca_file", NULL),
         .connect_timeout_ms = relay->rules->connect_timeout_ms,
         .timeout_ms = relay->rules->timeout_ms,
     };

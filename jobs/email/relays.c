@@ -1,4 +1,5 @@
 #include "jobs/email/relays.h"
+#include "jobs/services/members.h"
 
 #include "proto/base/mem.h"
 #include "worker/handler.h"
@@ -15,23 +16,16 @@ struct mr_relays {
     unsigned n;
 };
 
-static uint64_t number_of(const json_t *email, const char *name, uint64_t otherwise)
-{
-    json_int_t number = json_integer_value(json_object_get(email, name));
-
-    return number > 0 ? (uint64_t)number : otherwise;
-}
-
 static void read_rules(struct mr_relay_rules *rules, const json_t *email)
 {
     const json_t *circuit = json_object_get(email, "circuit");
     const json_t *failures = json_object_get(circuit, "failures");
 
-    rules->timeout_ms = number_of(email, "timeout_ms", 30000);
-    rules->connect_timeout_ms = number_of(email, "connect_timeout_ms", 10000);
+    rules->timeout_ms = (uint64_t)mr_members_number(email, "timeout_ms", 30000);
+    rules->connect_timeout_ms = (uint64_t)mr_members_number(email, "connect_timeout_ms", 10000);
     rules->ehlo = json_string_value(json_object_get(email, "ehlo"));
     rules->circuit.failures = failures ? (unsigned)json_integer_value(failures) : 3;
-    rules->circuit.open_ms = number_of(circuit, "open_for_ms", 10000);
+    rules->circuit.open_ms = (uint64_t)mr_members_number(circuit, "open_for_ms", 10000);
 }
 
 static enum mr_code add(struct mr_relays *relays, const char *name, const json_t *options,

@@ -1,5 +1,6 @@
 #include "jobs/services/s3_bucket.h"
 
+#include "jobs/services/members.h"
 #include "jobs/services/s3_answer.h"
 #include "jobs/services/s3_own.h"
 #include "proto/backoff.h"
@@ -19,15 +20,10 @@ static const struct mr_backoff pauses = {.base_ms = 250, .cap_ms = 5000, .jitter
 
 /* ---- what is configured ---- */
 
-static const char *text_of(const json_t *section, const char *name)
-{
-    return json_string_value(json_object_get(section, name));
-}
-
 static enum mr_code need(const json_t *section, const char *name, const char **out,
                          struct mr_err *err)
 {
-    *out = text_of(section, name);
+    *out = mr_members_text(section, name, NULL);
     return *out ? MR_OK
                 : mr_fail(err, MR_EINVAL, "storage.s3.%s is not configured: storage.kind is s3",
                           name);
@@ -54,7 +50,7 @@ static char *host_header(const struct mr_bucket_endpoint *at)
 static enum mr_code place_bucket(struct mr_s3_bucket *bucket, const json_t *section,
                                  struct mr_err *err)
 {
-    const char *name = NULL, *endpoint = text_of(section, "endpoint");
+    const char *name = NULL, *endpoint = mr_members_text(section, "endpoint", NULL);
     bool path_style = json_is_true(json_object_get(section, "path_style"));
     struct mr_bucket_endpoint at = {0};
     char *own = NULL;
@@ -91,9 +87,11 @@ static enum mr_code read_section(struct mr_s3_bucket *bucket, const json_t *sect
         code = need(section, "secret", &bucket->who.secret, err);
     if (code == MR_OK)
         code = need(section, "region", &bucket->who.region, err);
-    bucket->who.token = text_of(section, "token");
-    bucket->prefix = text_of(section, "prefix") ? text_of(section, "prefix") : "";
-    bucket->ca_file = text_of(section, "ca_file");
+    bucket->who.token = mr_members_text(section, "token", NULL);
+    bucket->prefix = mr_members_text(section, "prefix", NULL)
+                         ? mr_members_text(section, "prefix", NULL)
+                         : "";
+    bucket->ca_file = mr_members_text(section, "ca_file", NULL);
     bucket->timeout_ms = (uint64_t)json_integer_value(json_object_get(section, "timeout_ms"));
     if (code == MR_OK)
         code = name_option("prefix", mr_bucket_check_prefix(bucket->prefix, &why), &why, err);

@@ -2,6 +2,7 @@
 
 #include "jobs/services/form.h"
 #include "jobs/services/http_text.h"
+#include "jobs/services/members.h"
 #include "jobs/services/template.h"
 #include "proto/base/mem.h"
 #include "proto/options.h"
@@ -32,11 +33,6 @@ struct mr_custom {
 };
 
 /* ---- the configuration ---- */
-
-static const char *text_of(const json_t *options, const char *name)
-{
-    return json_string_value(json_object_get(options, name));
-}
 
 static enum mr_code compile(const char *text, const char *section, const char *option,
                             struct mr_template **out, struct mr_err *err)
@@ -76,17 +72,19 @@ enum mr_code mr_custom_new(const json_t *options, const char *section, struct mr
                            struct mr_err *err)
 {
     struct mr_custom *custom = mr_zalloc(sizeof(*custom));
-    const char *format = text_of(options, "format"), *body = text_of(options, "body");
+    const char *format = mr_members_text(options, "format", NULL),
+               *body = mr_members_text(options, "body", NULL);
 
-    custom->method = text_of(options, "method");
+    custom->method = mr_members_text(options, "method", NULL);
     custom->json = !format || strcmp(format, "json") == 0;
     custom->ok = json_object_get(options, "ok");
     custom->ok_when = json_object_get(options, "ok_when");
     custom->refused = json_object_get(options, "refused");
     custom->refused_when = json_object_get(options, "refused_when");
-    custom->id = text_of(options, "id");
-    custom->code = text_of(options, "code");
-    enum mr_code code = compile(text_of(options, "url"), section, "url", &custom->url, err);
+    custom->id = mr_members_text(options, "id", NULL);
+    custom->code = mr_members_text(options, "code", NULL);
+    enum mr_code code =
+        compile(mr_members_text(options, "url", NULL), section, "url", &custom->url, err);
     if (code == MR_OK && body && *body)
         code = compile(body, section, "body", &custom->body, err);
     if (code == MR_OK)

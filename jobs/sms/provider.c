@@ -1,6 +1,7 @@
 #include "jobs/sms/provider.h"
 
 #include "jobs/services/form.h"
+#include "jobs/services/members.h"
 #include "proto/base/mem.h"
 
 #include <stdlib.h>
@@ -9,18 +10,6 @@
 #define OWN "default" /* the provider that sms.url and what stands beside it describe */
 
 enum { TIMEOUT_MS = 15000, CONNECTIONS = 10 };
-
-static const char *text_of(const json_t *options, const char *name)
-{
-    return json_string_value(json_object_get(options, name));
-}
-
-static uint64_t number_of(const json_t *options, const char *name, uint64_t otherwise)
-{
-    json_int_t number = json_integer_value(json_object_get(options, name));
-
-    return number > 0 ? (uint64_t)number : otherwise;
-}
 
 /* ---- the configuration ---- */
 
@@ -56,14 +45,14 @@ static char *messages_url(const char *base, const char *account)
 
 static bool is_custom(const json_t *options)
 {
-    const char *kind = text_of(options, "kind");
+    const char *kind = mr_members_text(options, "kind", NULL);
 
     return kind && strcmp(kind, "http") == 0;
 }
 
 static bool carries(const json_t *options, const char *channel)
 {
-    const char *channels = text_of(options, "channels");
+    const char *channels = mr_members_text(options, "channels", NULL);
 
     if (!channels)
         channels = is_custom(options) ? "sms" : "both";
@@ -75,7 +64,7 @@ static enum mr_code check_needed(const struct mr_provider *provider, struct mr_e
     static const char *const needed[] = {"url", "account", "token"};
 
     for (size_t i = 0; i < MR_COUNT(needed); i++)
-        if (!text_of(provider->options, needed[i]))
+        if (!mr_members_text(provider->options, needed[i], NULL))
             return mr_fail(err, MR_EINVAL,
                            "%s.%s is not configured: no provider to send messages with",
                            provider->section, needed[i]);
@@ -88,7 +77,7 @@ static enum mr_code read_sender(struct mr_provider *provider, bool whatsapp, str
     char *name = mr_asprintf("%s.%s", provider->section, option);
     enum mr_code code = MR_OK;
 
-    provider->from = text_of(provider->options, option);
+    provider->from = mr_members_text(provider->options, option, NULL);
     if (provider->from)
         code = mr_message_check_sender(name, provider->from, whatsapp, err);
     free(name);
@@ -106,11 +95,11 @@ static enum mr_code read_provider(const char *name, char *section, json_t *optio
         .section = section,
         .options = options,
         .prefix = whatsapp ? "whatsapp:" : "",
-        .account = text_of(options, "account"),
-        .token = text_of(options, "token"),
-        .ca_file = text_of(options, "ca_file"),
-        .connections = (unsigned)number_of(options, "connections", CONNECTIONS),
-        .timeout_ms = number_of(options, "timeout_ms", TIMEOUT_MS),
+        .account = mr_members_text(options, "account", NULL),
+        .token = mr_members_text(options, "token", NULL),
+        .ca_file = mr_members_text(options, "ca_file", NULL),
+        .connections = (unsigned)mr_members_number(options, "connections", CONNECTIONS),
+        .timeout_ms = (uint64_t)mr_members_number(options, "timeout_ms", TIMEOUT_MS),
     };
     mr_http_limits_read(options, "sms", &out->limits);
     if (strcmp(section, "sms") != 0 && (code = read_sender(out, whatsapp, err)) != MR_OK)
@@ -118,7 +107,7 @@ static enum mr_code read_provider(const char *name, char *section, json_t *optio
     if (is_custom(options))
         return mr_custom_new(options, section, &out->custom, err);
     if ((code = check_needed(out, err)) == MR_OK)
-        out->url = messages_url(text_of(options, "url"), out->account);
+        out->url = messages_url(mr_members_text(options, "url", NULL), out->account);
     return code;
 }
 
@@ -130,7 +119,8 @@ static json_t *names_of(const json_t *sms)
 
     if (json_object_get(sms, "order"))
         json_array_extend(names, json_object_get(sms, "order"));
-    else if (text_of(sms, "url") || json_object_size(json_object_get(sms, "providers")) == 0)
+    else if (mr_members_text(sms, "url", NULL) ||
+             json_object_size(json_object_get(sms, "providers")) == 0)
         json_array_append_new(names, json_string(OWN));
     if (json_object_get(sms, "order"))
         return names;

@@ -1,4 +1,5 @@
 #include "jobs/sms/service.h"
+#include "jobs/services/members.h"
 
 #include "proto/base/mem.h"
 #include "worker/handler.h"
@@ -9,16 +10,11 @@
 
 enum { SEGMENTS = 6, NS_PER_MS = 1000000, BUSY_SLACK_MS = 2000, RECORD_THREADS = 8 };
 
-static const char *text_of(const json_t *config, const char *name)
-{
-    return json_string_value(json_object_get(config, name));
-}
-
 /* ---- the configuration ---- */
 
 static struct mr_rate read_rate(const json_t *config, const char *name)
 {
-    const char *text = text_of(config, name);
+    const char *text = mr_members_text(config, name, NULL);
     struct mr_rate rate = {0};
 
     if (text)
@@ -51,7 +47,7 @@ static int64_t busy_ms(const struct mr_providers *providers)
 static enum mr_code open_record(struct mr_host *host, const json_t *config,
                                 struct mr_service *out, struct mr_err *err)
 {
-    const char *unknown = text_of(config, "unknown");
+    const char *unknown = mr_members_text(config, "unknown", NULL);
 
     out->hold = unknown && strcmp(unknown, "hold") == 0;
     out->policy = (struct mr_record_policy){
@@ -74,26 +70,27 @@ static void read_channel(const json_t *config, struct mr_service *out)
     const struct mr_service_kind *kind = out->kind;
     json_int_t segments = json_integer_value(json_object_get(config, "max_segments"));
 
-    out->channel =
-        (struct mr_message_channel){.name = kind->channel,
-                                    .from = text_of(config, strchr(kind->from_option, '.') + 1),
-                                    .from_option = kind->from_option,
-                                    .senders = json_object_get(config, "senders"),
-                                    .numbers_only = !kind->segments,
-                                    .max_segments = !kind->segments ? 0
-                                                    : segments > 0  ? (unsigned)segments
-                                                                    : SEGMENTS};
+    out->channel = (struct mr_message_channel){
+        .name = kind->channel,
+        .from = mr_members_text(config, strchr(kind->from_option, '.') + 1, NULL),
+        .from_option = kind->from_option,
+        .senders = json_object_get(config, "senders"),
+        .numbers_only = !kind->segments,
+        .max_segments = !kind->segments ? 0
+                        : segments > 0  ? (unsigned)segments
+                                        : SEGMENTS};
     for (unsigned i = 0; !out->channel.from && i < out->providers.n; i++)
         out->channel.from = out->providers.at[i].from;
 }
 
 static void read_rest(struct mr_host *host, const json_t *config, struct mr_service *out)
 {
-    out->templates = mr_template_store_new(text_of(mr_host_config(host, "templates"), "dir"));
+    out->templates =
+        mr_template_store_new(mr_members_text(mr_host_config(host, "templates"), "dir", NULL));
     out->per_number = quota_of(out, &out->policy.per_number);
     out->per_sender = quota_of(out, &out->policy.per_sender);
-    out->callback = text_of(config, "callback");
-    out->secret = text_of(config, "secret");
+    out->callback = mr_members_text(config, "callback", NULL);
+    out->secret = mr_members_text(config, "secret", NULL);
     mr_random_seed(&out->dice);
     read_channel(config, out);
 }

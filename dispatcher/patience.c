@@ -1,8 +1,11 @@
 #include "dispatcher/patience.h"
 
+/* One that waits for a thread loses nothing when its worker goes. */
 static bool keeps_its_deadline(const struct mr_page_place *place)
 {
-    return atomic_load(&place->state) != MR_PLACE_FREE && !place->timed_out;
+    uint32_t state = atomic_load(&place->state);
+
+    return state != MR_PLACE_FREE && state != MR_PLACE_WAITING && !place->timed_out;
 }
 
 bool mr_patience_is_needed(const struct mr_page *page)

@@ -41,7 +41,9 @@ static void read_job(const struct mr_page *page, const struct mr_page_place *pla
                   sizeof(page->queue_names[queue]), mr_str_is_queue_name);
     out->progress_pct = place->progress_pct <= 100 ? place->progress_pct : 100;
     out->progress_count = place->progress_count;
-    out->running_ms = place->started_at_ms <= now_ms ? now_ms - place->started_at_ms : 0;
+    uint64_t started_at_ms = place->started_at_ms; /* 0: not yet */
+    if (started_at_ms > 0 && started_at_ms <= now_ms)
+        out->running_ms = now_ms - started_at_ms;
     out->timed_out = place->timed_out != 0;
 }
 
@@ -54,7 +56,7 @@ static void read_places(const struct mr_page *page, uint64_t now_ms,
     for (uint32_t i = 0; i < n; i++) {
         uint32_t state = page->places[i].state;
 
-        if (state == MR_PLACE_FREE || state > MR_PLACE_CANCELLED)
+        if (state == MR_PLACE_FREE || state >= MR_PLACE_STATES)
             continue;
         out->places_busy++;
         if (out->n_jobs < room)

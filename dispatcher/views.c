@@ -33,10 +33,9 @@ json_t *mr_views_list(json_t *items, const char *next)
 static const char *place_state_name(enum mr_place_state state)
 {
     static const char *const names[] = {
-        [MR_PLACE_FREE] = "free",
-        [MR_PLACE_PARSING] = "parsing",
-        [MR_PLACE_RUNNING] = "running",
-        [MR_PLACE_CANCELLED] = "cancelled",
+        [MR_PLACE_FREE] = "free",       [MR_PLACE_PARSING] = "parsing",
+        [MR_PLACE_RUNNING] = "running", [MR_PLACE_CANCELLED] = "cancelled",
+        [MR_PLACE_WAITING] = "waiting",
     };
 
     return names[state];

@@ -35,7 +35,14 @@ enum mr_worker_state {
     MR_WORKER_LEFT
 };
 
-enum mr_place_state { MR_PLACE_FREE, MR_PLACE_PARSING, MR_PLACE_RUNNING, MR_PLACE_CANCELLED };
+enum mr_place_state {
+    MR_PLACE_FREE,
+    MR_PLACE_PARSING,
+    MR_PLACE_RUNNING,
+    MR_PLACE_CANCELLED,
+    MR_PLACE_WAITING, /* for a thread: its handler has not begun, so no death is its doing */
+    MR_PLACE_STATES
+};
 
 /* What the sizes of the arrays follow from. */
 struct mr_page_shape {

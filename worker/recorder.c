@@ -59,8 +59,9 @@ static void copy_uuid(char *out, size_t room, struct mr_bytes uuid)
     out[len] = '\0';
 }
 
-void mr_recorder_place_running(struct mr_recorder *r, unsigned place,
-                               const struct mr_delivery *delivery)
+/* Its times are 0 while it waits. */
+static void show(struct mr_recorder *r, unsigned place, const struct mr_delivery *delivery,
+                 enum mr_place_state state)
 {
     struct mr_page_place *p = &r->page->places[place];
 
@@ -69,7 +70,19 @@ void mr_recorder_place_running(struct mr_recorder *r, unsigned place,
     p->deadline_at_ms = delivery->deadline_at_ms == UINT64_MAX ? 0 : delivery->deadline_at_ms;
     p->job = delivery->job_row;
     copy_uuid(p->uuid, sizeof(p->uuid), delivery->envelope.uuid);
-    atomic_store_explicit(&p->state, MR_PLACE_RUNNING, memory_order_release);
+    atomic_store_explicit(&p->state, state, memory_order_release);
+}
+
+void mr_recorder_place_waiting(struct mr_recorder *r, unsigned place,
+                               const struct mr_delivery *delivery)
+{
+    show(r, place, delivery, MR_PLACE_WAITING);
+}
+
+void mr_recorder_place_running(struct mr_recorder *r, unsigned place,
+                               const struct mr_delivery *delivery)
+{
+    show(r, place, delivery, MR_PLACE_RUNNING);
 }
 
 void mr_recorder_place_state(struct mr_recorder *r, unsigned place, enum mr_place_state state)

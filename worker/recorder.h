@@ -16,9 +16,11 @@ struct mr_recorder {
 
 void mr_recorder_init(struct mr_recorder *recorder, struct mr_page *page);
 
-/* A place begins with its address (state PARSING), learns its job (RUNNING), ends (FREE). */
+/* A place begins with its address (state PARSING), learns its job (WAITING for a thread, RUNNING), ends (FREE). */
 void mr_recorder_place_parsing(struct mr_recorder *r, unsigned place, unsigned queue,
                                unsigned k, unsigned index);
+void mr_recorder_place_waiting(struct mr_recorder *r, unsigned place,
+                               const struct mr_delivery *delivery);
 void mr_recorder_place_running(struct mr_recorder *r, unsigned place,
                                const struct mr_delivery *delivery);
 void mr_recorder_place_state(struct mr_recorder *r, unsigned place, enum mr_place_state state);

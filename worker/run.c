@@ -119,7 +119,7 @@ static void run_on_thread(struct mr_delivery *d)
 
     d->on_thread = true;
     /* Until a thread has it, it is leased and nothing more: no death is its doing. */
-    mr_recorder_place_state(r->recorder, d->place, MR_PLACE_FREE);
+    mr_recorder_place_waiting(r->recorder, d->place, d);
     mr_runner_leave(d);
     mr_threads_submit(r->threads, d);
 }

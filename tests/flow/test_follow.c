@@ -202,6 +202,45 @@ START_TEST(a_running_job_is_shown_and_cancelled)
 }
 END_TEST
 
+static bool is_shown(const char *uuid, const char *state)
+{
+    json_t *items = running(), *job;
+    bool found = false;
+    size_t i;
+
+    json_array_foreach(items, i, job) found |=
+        strcmp(json_string_value(json_object_get(job, "uuid")), uuid) == 0 &&
+        strcmp(json_string_value(json_object_get(job, "state")), state) == 0 &&
+        json_real_value(json_object_get(job, "running_s")) < 10;
+    json_decref(items);
+    return found;
+}
+
+static const char one_thread[] =
+    "grace: 1s\n"
+    "pools: { main: { queues: [main], processes: 1, concurrency: 4, threads: 1 } }\n";
+
+START_TEST(a_job_that_waits_for_a_thread_is_shown_and_cancelled)
+{
+    mr_mill_start(&mill, one_thread, NULL);
+    mr_mill_dispatch(&mill, 0, 1);
+    push("job-1", "debug.burn", "{\"ms\":60000}");
+    mr_wait_for(is_shown("job-1", "running"), 5000);
+    push("job-2", "debug.burn", "{\"ms\":60000}");
+    mr_wait_for(is_shown("job-2", "waiting"), 5000);
+    json_decref(mr_http_json(mill.control, "POST", "/api/v1/jobs/job-2/cancel", NULL, 202));
+    mr_wait_for(mr_mill_dead(&mill, "main") == 1, 5000);
+    json_t *letter = mr_mill_only_letter(&mill, "main");
+    ck_assert_str_eq(json_string_value(json_object_get(letter, "uuid")), "job-2");
+    ck_assert_str_eq(json_string_value(json_object_get(letter, "reason")),
+                     "cancelled by an operator");
+    json_decref(letter);
+    json_decref(mr_http_json(mill.control, "POST", "/api/v1/jobs/job-2/cancel", NULL, 404));
+    ck_assert(is_shown("job-1", "running"));
+    mr_mill_stop(&mill);
+}
+END_TEST
+
 START_TEST(a_job_that_does_not_run_cannot_be_cancelled)
 {
     mr_mill_start(&mill, one_pool, NULL);
@@ -223,6 +262,7 @@ int main(void)
         {a_job_is_not_settled_before_its_pushes_were_answered, 0                     },
         {what_may_have_been_lost_is_pushed_again,              0                     },
         {a_running_job_is_shown_and_cancelled,                 (int)MR_COUNT(lasting)},
+        {a_job_that_waits_for_a_thread_is_shown_and_cancelled, 0                     },
         {a_job_that_does_not_run_cannot_be_cancelled,          0                     },
     };
 

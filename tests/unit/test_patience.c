@@ -16,6 +16,7 @@ static const struct {
     {{{MR_PLACE_FREE, false, NOW_MS + 900}},                                               0,              false},
     {{{MR_PLACE_RUNNING, false, NOW_MS + 900}},                                            900,            true },
     {{{MR_PLACE_PARSING, false, NOW_MS + 900}},                                            900,            true },
+    {{{MR_PLACE_WAITING, false, 0}},                                                       0,              false},
     {{{MR_PLACE_RUNNING, false, NOW_MS + 900}, {MR_PLACE_CANCELLED, false, NOW_MS + 950}},
      950,                                                                                                  true },
     {{{MR_PLACE_RUNNING, true, NOW_MS - 50}},                                              0,              false}, /* the culprit alone */

@@ -265,6 +265,7 @@ START_TEST(what_waits_for_a_thread_is_not_yet_running)
         mr_rig_push(&rig, "{\"job\":\"debug.burn\",\"data\":{\"ms\":150}}");
     ck_assert_uint_eq(mr_runner_running(rig.runner), 6);
     ck_assert_uint_eq(mr_rig_places(&rig, MR_PLACE_RUNNING), 2);
+    ck_assert_uint_eq(mr_rig_places(&rig, MR_PLACE_WAITING), 4);
     mr_rig_wait(&rig, 6);
     for (int i = 0; i < 6; i++)
         ck_assert_int_eq(rig.results[i].outcome, MR_OUTCOME_DONE);
@@ -306,6 +307,25 @@ START_TEST(an_operator_cancels_by_uuid)
     ck_assert_str_eq(mr_rig_result(&rig, 0)->reason, "cancelled by an operator");
     mr_rig_wait(&rig, 2);
     ck_assert_int_eq(mr_rig_result(&rig, 1)->outcome, MR_OUTCOME_DONE);
+    mr_rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(what_waits_for_a_thread_is_cancelled_and_never_starts)
+{
+    mr_rig_init(&rig, NULL);
+    rig.pool.threads = 1;
+    mr_rig_start(&rig);
+    mr_rig_push(&rig, "{\"job\":\"debug.burn\",\"data\":{\"ms\":50}}");
+    mr_rig_push(&rig, "{\"uuid\":\"two\",\"job\":\"debug.burn\",\"data\":{\"ms\":60000}}");
+    ck_assert_str_eq(rig.page.places[1].uuid, "two"); /* so that the dispatcher finds it */
+    ck_assert_uint_eq(rig.page.places[1].started_at_ms, 0);
+    ck_assert(mr_runner_cancel(rig.runner, "two"));
+    ck_assert_int_eq(mr_rig_result(&rig, 1)->verdict.dead, MR_DEAD_FAILED);
+    ck_assert_str_eq(mr_rig_result(&rig, 1)->reason, "cancelled by an operator");
+    ck_assert(!mr_runner_cancel(rig.runner, "two")); /* no second time */
+    mr_rig_wait(&rig, 2);
+    ck_assert_int_eq(mr_rig_result(&rig, 0)->outcome, MR_OUTCOME_DONE);
     mr_rig_stop(&rig);
 }
 END_TEST
@@ -365,23 +385,24 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {a_noop_is_done_before_start_returns,            0                },
-        {a_running_job_stands_in_the_page,               0                },
-        {a_thousand_sleep_at_once,                       0                },
-        {the_deadline_cancels_and_it_timed_out,          0                },
-        {done_is_done_however_late,                      2                },
-        {a_thread_that_heeds_the_deadline_timed_out,     0                },
-        {jobs_that_ignore_it_make_the_worker_stuck_once, 0                },
-        {what_cannot_run_says_why_at_once,               MR_COUNT(unrun)  },
-        {debug_jobs_are_off_unless_asked_for,            0                },
-        {a_job_of_the_configuration_has_its_own_policy,  0                },
-        {a_handler_says_retry_or_fail,                   0                },
-        {a_suspect_runs_alone,                           2                },
-        {a_crash_prone_handler_runs_alone,               0                },
-        {what_waits_for_a_thread_is_not_yet_running,     0                },
-        {a_leaving_worker_releases_what_stops,           0                },
-        {an_operator_cancels_by_uuid,                    0                },
-        {a_crash_names_its_place,                        MR_COUNT(crashes)},
+        {a_noop_is_done_before_start_returns,                   0                },
+        {a_running_job_stands_in_the_page,                      0                },
+        {a_thousand_sleep_at_once,                              0                },
+        {the_deadline_cancels_and_it_timed_out,                 0                },
+        {done_is_done_however_late,                             2                },
+        {a_thread_that_heeds_the_deadline_timed_out,            0                },
+        {jobs_that_ignore_it_make_the_worker_stuck_once,        0                },
+        {what_cannot_run_says_why_at_once,                      MR_COUNT(unrun)  },
+        {debug_jobs_are_off_unless_asked_for,                   0                },
+        {a_job_of_the_configuration_has_its_own_policy,         0                },
+        {a_handler_says_retry_or_fail,                          0                },
+        {a_suspect_runs_alone,                                  2                },
+        {a_crash_prone_handler_runs_alone,                      0                },
+        {what_waits_for_a_thread_is_not_yet_running,            0                },
+        {a_leaving_worker_releases_what_stops,                  0                },
+        {an_operator_cancels_by_uuid,                           0                },
+        {what_waits_for_a_thread_is_cancelled_and_never_starts, 0                },
+        {a_crash_names_its_place,                               MR_COUNT(crashes)},
     };
 
     return mr_suite_run("run", tests);

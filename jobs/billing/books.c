@@ -97,6 +97,27 @@ enum mr_code mr_books_enter(struct mr_mysql_conn *conn, const char *uuid, const 
     return code;
 }
 
+static enum mr_code on_entry(void *arg, const struct mr_sql_row *row, struct mr_err *err)
+{
+    (void)row, (void)err;
+    *(bool *)arg = true;
+    return MR_OK;
+}
+
+enum mr_code mr_books_entered(struct mr_mysql_conn *conn, const char *uuid, bool *out,
+                              struct mr_err *err)
+{
+    const struct mr_sql_value value = mr_sql_text(uuid);
+    bool entered = false;
+    enum mr_code code =
+        mr_mysql_query(conn, "SELECT 1 FROM billing_ledger WHERE uuid = ? LIMIT 1", &value, 1,
+                       NULL, on_entry, &entered, err);
+
+    if (code == MR_OK)
+        *out = entered;
+    return code;
+}
+
 void mr_books_receivable(const char *customer, char *out)
 {
     snprintf(out, MR_BOOKS_ACCOUNT, "receivable:%s", customer);

@@ -28,6 +28,9 @@ enum mr_code mr_books_seen(struct mr_mysql_conn *conn, const char *uuid, const c
 /* An entry of n rows. MR_EFAULT, and nothing is written, unless they sum to 0: then this program is wrong. */
 enum mr_code mr_books_enter(struct mr_mysql_conn *conn, const char *uuid, const char *currency,
                             const struct mr_booking *bookings, size_t n, struct mr_err *err);
+/* Whether the ledger has rows of this uuid: its inbox row may have been pruned since. */
+enum mr_code mr_books_entered(struct mr_mysql_conn *conn, const char *uuid, bool *out,
+                              struct mr_err *err);
 /* "receivable:<customer>"; out holds MR_BOOKS_ACCOUNT bytes. */
 void mr_books_receivable(const char *customer, char *out);
 

@@ -68,6 +68,7 @@ static enum mr_code settle(void *arg, struct mr_mysql_conn *conn, struct mr_err 
     const struct mr_sql_value values[] = {mr_sql_text(ending->provider_id),
                                           mr_sql_text(deal->uuid)};
     char result[RESULT_MAX], sql[SQL_MAX];
+    bool entered = false;
 
     deal->kind->print_result(deal, result, sizeof(result));
     snprintf(sql, sizeof(sql),
@@ -77,7 +78,10 @@ static enum mr_code settle(void *arg, struct mr_mysql_conn *conn, struct mr_err 
     enum mr_code code = mr_books_receive(conn, deal->uuid, deal->kind->job, result, err);
     if (code == MR_OK)
         code = mr_mysql_run(conn, sql, values, MR_COUNT(values), NULL, NULL, err);
+    /* The inbox may be pruned, and a job older than it come back: the ledger forgets nothing. */
     if (code == MR_OK)
+        code = mr_books_entered(conn, deal->uuid, &entered, err);
+    if (code == MR_OK && !entered)
         code = deal->kind->enter(deal, conn, err);
     return code;
 }

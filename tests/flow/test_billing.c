@@ -451,6 +451,23 @@ START_TEST(the_same_charge_again_asks_nobody)
 }
 END_TEST
 
+/* Somebody retries a letter that is older than what the inbox remembers. */
+START_TEST(a_charge_that_the_inbox_forgot_is_booked_once)
+{
+    start();
+    issue_one(500);
+    for (int n = 0; n < 2; n++) {
+        mr_shop_push_charge(&shop, "c-1", "INV-1", 500, "pm_card_visa");
+        mr_shop_await_done(&shop, SOON_MS);
+        mr_mariadb_do(&shop.db, "DELETE FROM millrace_inbox");
+    }
+    ck_assert_uint_eq(mr_peer_count(&shop.peer, NULL), 1);
+    ck_assert_int_eq(count("billing_ledger WHERE uuid = 'c-1'"), 2);
+    mr_shop_audit(&shop);
+    stop();
+}
+END_TEST
+
 static const struct {
     const char *source, *reason, *code;
 } refusals[] = {
@@ -858,6 +875,7 @@ int main(void)
         {many_first_invoices_of_a_series_at_once_leave_no_gap,               0                   },
         {an_invoice_is_paid_by_its_number_or_its_uuid,                       MR_COUNT(names)     },
         {the_same_charge_again_asks_nobody,                                  0                   },
+        {a_charge_that_the_inbox_forgot_is_booked_once,                      0                   },
         {a_refused_card_is_dead_with_the_providers_code_and_asked_once,      MR_COUNT(refusals)  },
         {a_lost_answer_charges_nobody_twice,                                 0                   },
         {a_look_up_that_sees_nothing_charges_nobody_twice,                   MR_COUNT(blind)     },

@@ -160,13 +160,15 @@ static const char find_one[] =
     "WHERE next_action_at <= CURRENT_TIMESTAMP(3) AND subscription = ? "
     "ORDER BY id, day, step LIMIT ?";
 
-/* What of the last one a full page leaves out, the next {due: true} finds. */
+/*
+ * What of the last one a full page leaves out, the next {due: true} finds. Its job has a name by chance: one made of this job's would grow with every page.
+ */
 static enum mr_code push_next_page(struct mr_job *job, const struct asked *asked,
                                    const struct page *page, struct mr_err *err)
 {
     json_t *data = json_pack("{s:b, s:I, s:s}", "due", 1, "limit", (json_int_t)asked->limit,
                              "after", page->last);
-    const struct mr_push push = {.job = "billing.renew", .name = "on", .data = data};
+    const struct mr_push push = {.job = "billing.renew", .data = data};
     enum mr_code code = mr_job_push(job, &push, err);
 
     json_decref(data);

@@ -298,7 +298,7 @@ START_TEST(many_are_found_page_by_page)
         subscribe(id, TODAY, TODAY, NULL);
     }
     mr_shop_push(&shop, "%s",
-                 "{\"job\":\"billing.renew\",\"data\":{\"due\":true,\"limit\":4}}");
+                 "{\"job\":\"billing.renew\",\"data\":{\"due\":true,\"limit\":1}}");
     mr_shop_await_done(&shop, SOON_MS);
     ck_assert_int_eq(count("billing_invoices"), SUBSCRIPTIONS);
     stop();

@@ -275,7 +275,8 @@ static const struct mr_option config_rows[] = {
     {"email.ehlo", TEXT, TREE, NULL, NULL, WORKERS,
      "name given to the mail servers (default: the host's)"},
     {"email.circuit.failures", COUNT, TREE, "3", "0..1000", WORKERS,
-     "failures in a row after which a mail server is passed over; 0: never"},
+     "failures in a row, messages without an answer among them, after which a mail server is passed "
+     "over; 0: never"},
     {"email.circuit.open_for", MS, TREE, "10s", "10ms..1h", WORKERS,
      "for how long it is; then one mail tries it"},
     {"email.unknown", CHOICE, TREE, "retry", "retry|hold", WORKERS,

@@ -176,12 +176,13 @@ static enum mr_relay_turn await_turn(struct turn *turn, uint64_t *out_after_ms)
     return MR_RELAY_SENT;
 }
 
-/* What a mail's end says of the relay. */
+/* What a mail's end says of the relay. One that takes messages and does not answer costs each mail as much time as one that is away. */
 static enum mr_circuit_result circuit_result(const struct mr_smtp_result *result)
 {
     switch (result->end) {
     case MR_SMTP_AWAY:
-        return MR_CIRCUIT_BAD;
+    case MR_SMTP_LOST:
+        return result->stopped ? MR_CIRCUIT_NOTHING : MR_CIRCUIT_BAD;
     case MR_SMTP_ANSWERED:
     case MR_SMTP_PUT_OFF:
         return MR_CIRCUIT_GOOD;
@@ -208,13 +209,14 @@ static void end_turn(const struct turn *turn, const struct mr_smtp_result *resul
     uv_cond_signal(&relay->freed); /* whom it wakes finds the lock free */
 }
 
-/* An old connection may be gone without anybody's fault; a fresh one shows what the relay is worth. */
+/* An old connection may be gone without anybody's fault; a fresh one shows what the relay is worth, in the time that is left. */
 static void send_mail(struct turn *turn, const struct mr_smtp_mail *mail,
                       struct mr_smtp_result *out)
 {
     struct mr_relay *relay = turn->relay;
     struct mr_smtp_server server = relay->server;
     char *token = relay->token ? mr_token_read(relay->token) : NULL;
+    uint64_t from_ms = mr_clock_ms();
 
     if (relay->token && !token) {
         mr_smtp_result_init(out, mail, MR_SMTP_AWAY, "email.token_file cannot be read");
@@ -224,6 +226,9 @@ static void send_mail(struct turn *turn, const struct mr_smtp_mail *mail,
         server.password = token;
     mr_smtp_transfer(&turn->line, &server, mail, turn->stop, out);
     if (out->end == MR_SMTP_STALE) {
+        uint64_t gone_ms = mr_clock_ms() - from_ms;
+
+        server.timeout_ms -= gone_ms < server.timeout_ms ? gone_ms : server.timeout_ms - 1;
         mr_smtp_result_fini(out);
         mr_smtp_transfer(&turn->line, &server, mail, turn->stop, out);
     }

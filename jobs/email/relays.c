@@ -93,6 +93,8 @@ static void tell(const struct mr_relays *relays, const struct mr_relay *relay,
 {
     if (result->end == MR_SMTP_AWAY)
         mr_host_counter(relays->host, "email_relay_failed", 1);
+    if (result->end == MR_SMTP_LOST && !result->stopped)
+        mr_host_counter(relays->host, "email_relay_silent", 1);
     if (!news->changed)
         return;
     mr_host_counter(relays->host, news->away ? "email_circuit_opened" : "email_circuit_closed",

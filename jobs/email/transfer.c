@@ -16,6 +16,7 @@ struct transfer {
     const struct mr_smtp_mail *mail;
     struct mr_smtp_dialogue dialogue;
     struct mr_smtp_time time;
+    uint64_t end_ms;   /* on the monotonic clock: its time is up */
     struct mr_buf out; /* what goes out next */
     char why[CURL_ERROR_SIZE];
 };
@@ -51,8 +52,10 @@ static CURLcode hear(struct transfer *t, unsigned n_replies)
     CURLcode result = CURLE_OK;
 
     for (; n_replies > 0 && result == CURLE_OK && t->dialogue.stage != MR_SMTP_OVER;
-         n_replies--)
+         n_replies--) {
         result = mr_smtp_line_hear(t->line, &t->dialogue, &t->time);
+        t->time.until_ms = t->end_ms;
+    }
     return result;
 }
 
@@ -119,12 +122,21 @@ static CURLcode send_message(struct transfer *t)
 
 /* ---- from line to result ---- */
 
+/* Whether anybody is still there is known soon, so that time is left for a fresh line. */
+static void use_again(struct transfer *t, const struct mr_smtp_server *server)
+{
+    uint64_t known_ms = mr_clock_ms() + server->connect_timeout_ms;
+
+    t->time.until_ms = known_ms < t->end_ms ? known_ms : t->end_ms;
+    mr_smtp_dialogue_begin(&t->dialogue);
+}
+
 static CURLcode deliver(struct transfer *t, const struct mr_smtp_server *server)
 {
     CURLcode result = CURLE_OK;
 
     if (t->line)
-        mr_smtp_dialogue_begin(&t->dialogue);
+        use_again(t, server);
     else
         result = mr_smtp_line_open(server, &t->dialogue, &t->time, &t->line, t->why);
     if (result == CURLE_OK)
@@ -175,6 +187,7 @@ static void conclude(struct transfer *t, CURLcode result, bool reused,
 
     out->end = mr_smtp_judge(&t->dialogue, &facts, &reason);
     out->connected = !reused;
+    out->stopped = t->time.stopped;
     out->reason = reason.at ? mr_mask_addresses(reason.at) : NULL;
     out->recipients = t->dialogue.recipients;
     out->n_recipients = t->dialogue.n_recipients;
@@ -190,9 +203,11 @@ void mr_smtp_transfer(struct mr_smtp_line **line, const struct mr_smtp_server *s
     struct transfer t = {
         .line = *line,
         .mail = mail,
-        .time = {.stop = stop, .until_ms = mr_clock_ms() + server->timeout_ms},
+        .time = {.stop = stop},
+        .end_ms = mr_clock_ms() + server->timeout_ms,
     };
 
+    t.time.until_ms = t.end_ms;
     mr_smtp_dialogue_init(&t.dialogue, mail->n_recipients);
     CURLcode result = deliver(&t, server);
     conclude(&t, result, *line != NULL, out);

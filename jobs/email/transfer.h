@@ -19,6 +19,7 @@ struct mr_smtp_result {
     unsigned n_recipients;
     char *reason;   /* for a person, without addresses in clear; NULL where all is well */
     bool connected; /* over a line of its own */
+    bool stopped;   /* by us, so that the end says nothing of the server */
 };
 
 /*

@@ -248,13 +248,13 @@ static const struct {
      "failed",                                  "relay first: the mail server refused it for good: 553"},
     {{.rcpt = {"550 nobody\r\n"}}, "failed",    "550 nobody"                                           },
     {{.dot = "451 later\r\n"},     "exhausted", "451 later"                                            },
-    {{.dot = MR_SMTP_HANG_UP},     "exhausted", "relay first: the mail server has got the message"     },
+    {{.dot = MR_SMTP_HANG_UP},     "failed",    "relay first: the mail server has got the message"     },
 };
 
 START_TEST(what_the_first_relay_has_decided_or_may_have_taken_no_other_gets)
 {
     start_two(&no_further[_i].script);
-    push("main", "\"ann@example.org\"", "");
+    push("main", "\"ann@example.org\"", ",\"on_unknown\":\"hold\"");
     mr_mill_await_letter(&mill, "main", no_further[_i].class, no_further[_i].reason);
     ck_assert_uint_eq(mr_sink_count(&sink), 0);
     stop_two();
@@ -271,6 +271,24 @@ START_TEST(a_relay_that_is_away_is_passed_over_and_said_to_be)
     ck_assert(mr_proc_said(&mill.dispatchers[0], "email.circuit_opened relay=first"));
     stop_two();
     ck_assert_uint_eq(first.n_connections, 2);
+}
+END_TEST
+
+/* The one mail that waited for it twice goes to the next as well; no other waits at all. */
+START_TEST(a_relay_that_takes_messages_and_never_answers_is_passed_over)
+{
+    start_two(&(struct mr_smtp_script){.dot = MR_SMTP_SILENCE});
+    push("main", "\"ann@example.org\"", "");
+    await_mails(1);
+    ck_assert(mr_proc_said(&mill.dispatchers[0], "email.circuit_opened relay=first"));
+    uint64_t from_ms = mr_wait_now_ms();
+    for (size_t n = 2; n <= 6; n++) {
+        push("main", "\"ann@example.org\"", "");
+        await_mails(n);
+    }
+    ck_assert_uint_lt(mr_wait_now_ms() - from_ms, 2000); /* the timeout of one mail */
+    stop_two();
+    ck_assert_uint_eq(first.n_messages, 2);
 }
 END_TEST
 
@@ -371,6 +389,7 @@ int main(void)
         {what_the_first_relay_has_decided_or_may_have_taken_no_other_gets,
          MR_COUNT(no_further)                                                                          },
         {a_relay_that_is_away_is_passed_over_and_said_to_be,               0                           },
+        {a_relay_that_takes_messages_and_never_answers_is_passed_over,     0                           },
         {a_mail_waits_for_relays_that_are_away_and_spends_no_attempt,      0                           },
         {what_is_to_be_held_is_held_by_a_leaving_worker_as_well,           0                           },
         {a_token_that_was_renewed_opens_the_door,                          MR_COUNT(logins)            },

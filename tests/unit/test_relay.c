@@ -120,14 +120,17 @@ START_TEST(mails_share_a_connection)
 }
 END_TEST
 
-/* What a server says to the next mail on a connection that was idle too long for it. */
-static const char *const goodbyes[] = {MR_SMTP_HANG_UP, BYE};
+/* What a server says to the next mail on a connection that was idle too long for it, or for something on the way to it. */
+static const char *const goodbyes[] = {MR_SMTP_HANG_UP, BYE, MR_SMTP_SILENCE};
 
 START_TEST(a_connection_that_is_no_more_is_replaced_by_a_fresh_one)
 {
     mr_smtp_talk_start(&talk, &(struct mr_smtp_script){.second_mail = goodbyes[_i]}, TLS_OFF);
     for (int n = 0; n < 3; n++) {
+        uint64_t from_ms = mr_wait_now_ms();
+
         mr_smtp_talk_send(&talk, 1, NULL);
+        ck_assert_uint_lt(mr_wait_now_ms() - from_ms, MR_SMTP_TALK_TIMEOUT_MS);
         ck_assert_str_eq(mr_smtp_talk_end(&talk), "answered");
         ck_assert_str_eq(mr_smtp_talk_fates(&talk), "T");
     }
@@ -159,6 +162,24 @@ START_TEST(a_relay_that_fails_again_is_passed_over_until_one_mail_finds_it_well)
     ck_assert(talk.news.changed && !talk.news.away);
     mr_smtp_talk_stop(&talk);
     ck_assert_uint_eq(talk.scene.n_connections, 3);
+}
+END_TEST
+
+/* What a server does with a message, so that nobody knows whether it took it. */
+static const char *const silences[] = {MR_SMTP_SILENCE, MR_SMTP_HANG_UP, MR_SMTP_DRIBBLE};
+
+START_TEST(a_relay_that_takes_messages_and_does_not_answer_is_passed_over)
+{
+    mr_smtp_talk_start(&talk, &(struct mr_smtp_script){.dot = silences[_i]}, TLS_OFF);
+    mr_smtp_talk_send(&talk, 1, NULL);
+    ck_assert_str_eq(mr_smtp_talk_end(&talk), "lost");
+    ck_assert(!talk.news.changed);
+    mr_smtp_talk_send(&talk, 1, NULL);
+    ck_assert(talk.news.changed && talk.news.away);
+    mr_smtp_talk_send(&talk, 1, NULL);
+    ck_assert_int_eq(talk.turn, MR_RELAY_PASSED);
+    mr_smtp_talk_stop(&talk);
+    ck_assert_uint_eq(talk.scene.n_messages, 2);
 }
 END_TEST
 
@@ -211,6 +232,34 @@ START_TEST(who_is_told_to_stop_stops_and_knows_what_that_means)
 }
 END_TEST
 
+/* The n-th message is out. */
+struct patience {
+    const struct mr_smtp_scene *scene;
+    unsigned n;
+};
+
+static bool once_it_is_out(const void *arg)
+{
+    const struct patience *patience = arg;
+
+    return patience->scene->n_messages >= patience->n;
+}
+
+START_TEST(who_stops_by_himself_says_nothing_of_the_relay)
+{
+    struct patience patience = {&talk.scene, 0};
+    const struct mr_smtp_stop told = {once_it_is_out, &patience, 50};
+
+    mr_smtp_talk_start(&talk, &(struct mr_smtp_script){.dot = MR_SMTP_SILENCE}, TLS_OFF);
+    while (++patience.n <= 4) {
+        mr_smtp_talk_send(&talk, 1, &told);
+        ck_assert_str_eq(mr_smtp_talk_end(&talk), "lost");
+        ck_assert(!talk.news.changed);
+    }
+    mr_smtp_talk_stop(&talk);
+}
+END_TEST
+
 int main(void)
 {
     const struct mr_test tests[] = {
@@ -221,8 +270,10 @@ int main(void)
         {mails_share_a_connection,                                             0                 },
         {a_connection_that_is_no_more_is_replaced_by_a_fresh_one,              MR_COUNT(goodbyes)},
         {a_relay_that_fails_again_is_passed_over_until_one_mail_finds_it_well, 0                 },
+        {a_relay_that_takes_messages_and_does_not_answer_is_passed_over,       MR_COUNT(silences)},
         {a_refused_mail_is_no_failure_of_the_relay,                            0                 },
         {who_is_told_to_stop_stops_and_knows_what_that_means,                  MR_COUNT(stops)   },
+        {who_stops_by_himself_says_nothing_of_the_relay,                       0                 },
     };
 
     return mr_suite_run("relay", tests);

@@ -42,7 +42,8 @@ void mr_reply_say(struct mr_reply *out, enum mr_reply_end end, const char *forma
 /* The bytes at the beginning of said that repeat what the job says; 0 when there are none. */
 static size_t repeats(const char *said, const struct mr_reply_context *context)
 {
-    const char *const hidden[] = {context->message->to, context->sender,
+    const char *to = context->message->to;
+    const char *const hidden[] = {to, to + (*to == '+'), context->sender,
                                   context->message->text};
 
     for (size_t i = 0; i < MR_COUNT(hidden); i++) {

@@ -207,6 +207,8 @@ static const struct {
     {RULES,     201, "{\"done\":true}",                                      MR_REPLY_UNKNOWN, "",   ""    },
     {RULES,     200, "{\"m\":[{\"s\":\"4\",\"e\":\"bad +4915112345678\"}]}", MR_REPLY_REFUSED, "",
      "bad (...)"                                                                                           },
+    {RULES,     200, "{\"m\":[{\"s\":\"4\",\"e\":\"4915112345678 left\"}]}", MR_REPLY_REFUSED, "",
+     "(...) left"                                                                                          },
     {RULES,     200, "{\"m\":[{},\"no\"]}",                                  MR_REPLY_REFUSED, "",   ""    },
     {RULES,     422, "<html>",                                               MR_REPLY_REFUSED, "",   ""    },
     {RULES,     200, "{\"m\":[{\"s\":\"9\"}]}",                              MR_REPLY_UNKNOWN, "",   ""    },

@@ -123,7 +123,8 @@ bool mr_reply_read_doorkeeper(const struct mr_http_answer *answer,
         mr_reply_say(out, MR_REPLY_UNABLE,
                      "the provider does not let us in (%s.account, %s.token): %ld, %s",
                      context->section, context->section, status, words);
-    else if (status / 100 == 2 || status == 408 || status == 409 || status / 100 == 5)
+    else if (status / 100 == 2 || status == 303 || status == 408 || status == 409 ||
+             status / 100 == 5) /* 303: done, and seen elsewhere */
         mr_reply_say(out, MR_REPLY_UNKNOWN, "the provider answered %ld, %s", status, words);
     else
         return false;

@@ -220,6 +220,7 @@ static const struct {
     {RULES,     401, "",                                                     MR_REPLY_UNABLE,  "",   ""    },
     {RULES,     404, "",                                                     MR_REPLY_UNABLE,  "",   ""    },
     {RULES,     302, "",                                                     MR_REPLY_UNABLE,  "",   ""    },
+    {RULES,     303, "",                                                     MR_REPLY_UNKNOWN, "",   ""    },
     {RULES,     409, "",                                                     MR_REPLY_UNKNOWN, "",   ""    },
     {RULES,     429, "",                                                     MR_REPLY_LATER,   "",   ""    },
     {RULES,     500, "{\"done\":true}",                                      MR_REPLY_UNKNOWN, "",   ""    },

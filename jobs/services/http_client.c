@@ -48,6 +48,11 @@ enum mr_http_end mr_http_call_end(const struct mr_http_call *call)
     return call->sent ? MR_HTTP_UNKNOWN : MR_HTTP_NOT_SENT;
 }
 
+enum mr_http_end mr_http_call_refusal(const struct mr_http_call *call)
+{
+    return call->acted ? MR_HTTP_UNKNOWN : MR_HTTP_REFUSED;
+}
+
 void mr_http_call_hold(struct mr_http_call *call, uint64_t back_ms)
 {
     call->answer.end = call->sent ? MR_HTTP_UNKNOWN : MR_HTTP_HELD;
@@ -83,13 +88,14 @@ static void follow(struct mr_http_call *call)
     long status = call->answer.status;
     struct mr_err err = {0};
 
+    call->acted |= !mr_http_wanted_is_safe(&call->wanted);
     call->answer = (struct mr_http_answer){.retry_after_ms = -1};
     if (++call->n_redirects > call->wanted.redirects_max) {
-        mr_http_call_say(call, MR_HTTP_REFUSED, "%s redirects more than %u times",
+        mr_http_call_say(call, mr_http_call_refusal(call), "%s redirects more than %u times",
                          call->wanted.target.origin, call->wanted.redirects_max);
         finish(call);
     } else if (mr_http_wanted_redirect(&call->wanted, status, location, &err) != MR_OK) {
-        mr_http_call_say(call, MR_HTTP_REFUSED, "%s", err.text);
+        mr_http_call_say(call, mr_http_call_refusal(call), "%s", err.text);
         finish(call);
     } else {
         mr_http_queue_enter(call);

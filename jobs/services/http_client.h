@@ -24,7 +24,7 @@ enum mr_http_end {
     MR_HTTP_ANSWERED, /* a whole answer came: status, headers, body */
     MR_HTTP_NOT_SENT, /* nothing left: no address, no connection, no trusted TLS, time ran out before: trying again is harmless */
     MR_HTTP_HELD, /* held back here, so nothing left: the peer's circuit is open, or its turn would come too late; retry_after_ms says when to come back */
-    MR_HTTP_REFUSED, /* refused here, and always will be: bad url, an address that jobs may not call */
+    MR_HTTP_REFUSED, /* refused here, and always will be, and nothing was done: bad url, an address that jobs may not call, a redirect out of https */
     MR_HTTP_UNKNOWN /* it left, at least in part, and no whole answer came: the peer may have done it */
 };
 
@@ -42,7 +42,8 @@ struct mr_http_request {
     struct mr_http_limits limits;
     uint64_t timeout_ms; /* from its turn to the last byte of the answer, redirects included */
     size_t body_max;     /* the answer is read so far, then given as it is with truncated set */
-    unsigned redirects_max; /* 0: a redirect is an answer like any other */
+    /* 0: a redirect is an answer like any other. One that may not be followed is REFUSED, or UNKNOWN where the method was no safe one. */
+    unsigned redirects_max;
     bool
         from_payload; /* the url came with a job: only public addresses and those of allow are called */
     const char *const *allow; /* with from_payload: "10.1.0.0/16", "::1", NULL-ended, or NULL */

@@ -55,8 +55,9 @@ struct mr_http_call {
     bool sent;           /* bytes may have left, on this hop or one before */
     unsigned n_attempts; /* of this hop: curl repeats what a reused connection did not take */
     unsigned n_redirects;
-    bool begun;           /* it had its first turn: the time of the exchange runs */
-    bool probe;           /* this hop asks for all, whether the peer is back */
+    bool acted; /* a hop before this one may have had an effect, though it said: go elsewhere */
+    bool begun; /* it had its first turn: the time of the exchange runs */
+    bool probe; /* this hop asks for all, whether the peer is back */
     bool cancelled, over; /* over: answer says what is known, and done is about to be called */
     uv_timer_t timer; /* of the wait, then of the exchange; at once when cancelled or over */
     struct mr_http_answer answer;
@@ -106,6 +107,8 @@ void mr_http_call_say(struct mr_http_call *call, enum mr_http_end end, const cha
     __attribute__((format(printf, 3, 4)));
 /* How it ends when no answer comes any more. */
 enum mr_http_end mr_http_call_end(const struct mr_http_call *call);
+/* The same where it may not be sent on. */
+enum mr_http_end mr_http_call_refusal(const struct mr_http_call *call);
 /* The same where we hold it back: come again in back_ms, unless something of it has left. */
 void mr_http_call_hold(struct mr_http_call *call, uint64_t back_ms);
 /* Its turn has come: from here on the time of the exchange runs. Again for each hop. */
@@ -150,6 +153,8 @@ void mr_http_wanted_fini(struct mr_http_wanted *wanted);
  */
 enum mr_code mr_http_wanted_redirect(struct mr_http_wanted *wanted, long status,
                                      struct mr_bytes location, struct mr_err *err);
+/* Whether it only asks to be shown something (RFC 9110, 9.2.1). */
+bool mr_http_wanted_is_safe(const struct mr_http_wanted *wanted);
 /* Whether sending it twice does the same as sending it once (RFC 9110, 9.2.2). */
 bool mr_http_wanted_is_idempotent(const struct mr_http_wanted *wanted);
 

@@ -191,7 +191,7 @@ static void begin(struct mr_http_call *call)
 
     if (!may_call(call, &peer->found)) {
         mr_http_call_say(
-            call, MR_HTTP_REFUSED,
+            call, mr_http_call_refusal(call),
             "%.200s is at an address that is neither public nor in http.allow: jobs may not "
             "call it",
             peer->origin);

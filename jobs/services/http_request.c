@@ -356,12 +356,23 @@ enum mr_code mr_http_wanted_redirect(struct mr_http_wanted *wanted, long status,
     return MR_OK;
 }
 
-bool mr_http_wanted_is_idempotent(const struct mr_http_wanted *wanted)
-{
-    static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
+static const char *const idempotent[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
+enum { SAFE = 4 }; /* the first of them */
 
-    for (size_t i = 0; i < MR_COUNT(methods); i++)
-        if (strcmp(wanted->method, methods[i]) == 0)
+static bool is_one_of(const char *method, const char *const *methods, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(method, methods[i]) == 0)
             return true;
     return false;
+}
+
+bool mr_http_wanted_is_safe(const struct mr_http_wanted *wanted)
+{
+    return is_one_of(wanted->method, idempotent, SAFE);
+}
+
+bool mr_http_wanted_is_idempotent(const struct mr_http_wanted *wanted)
+{
+    return is_one_of(wanted->method, idempotent, MR_COUNT(idempotent));
 }

@@ -44,6 +44,7 @@ number for ever. Requests count as the same by their Idempotency-Key, else by pa
     hang, hang-after-effect       no answer for ever
     slow<ms>                      carried out, then answered, after that time; its key is under way until then
     dribble<ms>                   the answer comes byte by byte, that far apart
+    provisional<ms>               103 Early Hints and nothing else, again and again for ever, that far apart
     half                          the connection is closed after half of the answer's body
     garbage                       the right status with a body that is no JSON
 
@@ -555,8 +556,16 @@ class Connection(http.server.BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         os.close(self.connection.detach())
 
+    def hint(self, wait_ms):
+        """Until whoever asked has had enough."""
+        while True:
+            self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n")
+            time.sleep(wait_ms / 1000)
+
     def answer(self, answer, fault, chunked):
         name = fault.name if fault else None
+        if name == "provisional":
+            self.hint(fault.number or 0)
         raw = isinstance(answer.body, bytes)
         body = answer.body if raw else json.dumps(answer.body).encode()
         if name == "garbage":

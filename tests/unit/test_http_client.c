@@ -1,5 +1,6 @@
 /* The HTTP client against real servers: what leaves, what comes back, and what is known when something breaks. */
 #include "jobs/services/http_own.h"
+#include "proto/base/clock.h"
 #include "tests/support/http_scene.h"
 #include "tests/support/suite.h"
 #include "worker/delivery.h"
@@ -272,6 +273,10 @@ static const char *const nonsense[] = {
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe" MR_CANNED_BYE,
     "HTTP/1.1 200 OK\r\nX-Half: " MR_CANNED_BYE,
     "",
+    "HTTP/1.1 100 Continue\r\n\r\n" MR_CANNED_BYE, /* and then nothing */
+    "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 20" MR_CANNED_BYE,
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n" MR_CANNED_BYE,
+    "HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n" MR_CANNED_BYE,
     flood,
 };
 
@@ -289,6 +294,30 @@ START_TEST(an_answer_that_is_none_is_unknown)
     mr_http_scene_expect(mr_http_scene_ask(&scene, &request), MR_HTTP_UNKNOWN, "");
     mr_http_scene_stop_canned(&scene);
     ck_assert_uint_eq(scene.canned.n_requests, 1);
+}
+END_TEST
+
+static const struct {
+    const char *path;
+    uint64_t timeout_ms, within_ms;
+} hints[] = {
+    {"/echo?fault=provisional",   20000, 10000}, /* as fast as it can: too many bytes */
+    {"/echo?fault=provisional20", 300,   5000 }, /* slowly: the exchange's time is over */
+};
+
+START_TEST(provisional_answers_without_end_are_cut_off)
+{
+    mr_http_scene_start(&scene, NULL);
+    struct mr_http_request request =
+        mr_http_scene_request(mr_http_scene_url(scene.peer.port, hints[_i].path));
+    request.body = mr_bytes_of("x");
+    request.timeout_ms = hints[_i].timeout_ms;
+    uint64_t began_ms = mr_clock_ms();
+    const struct mr_http_answer *answer = mr_http_scene_ask(&scene, &request);
+    mr_http_scene_expect(answer, MR_HTTP_UNKNOWN, "");
+    ck_assert_uint_lt(mr_clock_ms() - began_ms, hints[_i].within_ms);
+    ck_assert_uint_eq(answer->headers.len, 0);
+    mr_http_scene_stop(&scene);
 }
 END_TEST
 
@@ -546,6 +575,7 @@ int main(void)
         {a_slow_peer_holds_nobody_elses_turn,                       0                 },
         {what_left_and_was_not_answered_is_unknown,                 MR_COUNT(broken)  },
         {an_answer_that_is_none_is_unknown,                         MR_COUNT(nonsense)},
+        {provisional_answers_without_end_are_cut_off,               MR_COUNT(hints)   },
         {where_nobody_listens_nothing_is_sent,                      0                 },
         {where_nobody_accepts_nothing_is_sent,                      0                 },
         {a_cancelled_call_says_whether_it_had_left,                 0                 },

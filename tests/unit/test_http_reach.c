@@ -312,6 +312,18 @@ END_TEST
 
 /* ---- TLS ---- */
 
+static void start_with_tls(void)
+{
+    char certificate[64], key[64];
+    const char *const args[] = {"--cert", certificate, "--key", key, NULL};
+
+    mr_http_scene_make_dir(&scene);
+    mr_sink_certify(scene.dir, "good");
+    snprintf(certificate, sizeof(certificate), "%s/good.crt", scene.dir);
+    snprintf(key, sizeof(key), "%s/good.key", scene.dir);
+    mr_http_scene_start(&scene, args);
+}
+
 /* One row: the host that is called, whose certificate is trusted, the words of the refusal; NULL: it is served. */
 static const struct {
     const char *host, *trusted, *words;
@@ -325,15 +337,10 @@ static const struct {
 
 START_TEST(only_a_peer_that_proves_its_name_is_told_anything)
 {
-    char certificate[64], key[64], url[64], trusted[64];
-    const char *const args[] = {"--cert", certificate, "--key", key, NULL};
+    char url[64], trusted[64];
 
-    mr_http_scene_make_dir(&scene);
-    mr_sink_certify(scene.dir, "good");
+    start_with_tls();
     mr_sink_certify(scene.dir, "evil");
-    snprintf(certificate, sizeof(certificate), "%s/good.crt", scene.dir);
-    snprintf(key, sizeof(key), "%s/good.key", scene.dir);
-    mr_http_scene_start(&scene, args);
     snprintf(url, sizeof(url), "https://%s:%d/echo", handshakes[_i].host, scene.peer.port);
     struct mr_http_request request = mr_http_scene_request(url);
     if (handshakes[_i].trusted) {
@@ -348,6 +355,43 @@ START_TEST(only_a_peer_that_proves_its_name_is_told_anything)
         ck_assert_int_eq(mr_http_scene_ask(&scene, &request)->status, 200);
     ck_assert_uint_eq(mr_peer_count(&scene.peer, NULL), handshakes[_i].words ? 0 : 1);
     mr_http_scene_stop(&scene);
+}
+END_TEST
+
+/* What may have been done before is not called refused. */
+static const struct {
+    int status;
+    const char *method;
+    enum mr_http_end end;
+} downgrades[] = {
+    {302, "GET",    MR_HTTP_REFUSED},
+    {307, "HEAD",   MR_HTTP_REFUSED},
+    {303, "POST",   MR_HTTP_UNKNOWN},
+    {308, "POST",   MR_HTTP_UNKNOWN},
+    {302, "DELETE", MR_HTTP_UNKNOWN},
+};
+
+START_TEST(a_redirect_out_of_https_is_not_followed)
+{
+    static const char *const replies[] = {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL};
+    char trusted[64], url[200];
+
+    start_with_tls();
+    mr_canned_start(&scene.canned, replies);
+    snprintf(trusted, sizeof(trusted), "%s/good.crt", scene.dir);
+    snprintf(url, sizeof(url), "https://127.0.0.1:%d/redirect?status=%d&to=%s", scene.peer.port,
+             downgrades[_i].status, mr_http_scene_url(scene.canned.port, "/"));
+    struct mr_http_request request = mr_http_scene_request(url);
+    request.ca_file = trusted;
+    request.method = downgrades[_i].method;
+    request.bearer = "canary";
+    request.redirects_max = 3;
+    mr_http_scene_expect(mr_http_scene_ask(&scene, &request), downgrades[_i].end,
+                         "redirected out of https");
+    ck_assert_uint_eq(mr_peer_count(&scene.peer, NULL), 1);
+    mr_http_scene_stop(&scene);
+    mr_canned_stop(&scene.canned);
+    ck_assert_uint_eq(scene.canned.n_connections, 0);
 }
 END_TEST
 
@@ -382,6 +426,7 @@ int main(void)
         {to_another_origin_go_no_secrets,                                    0                    },
         {a_redirect_to_where_jobs_may_not_go_is_refused,                     MR_COUNT(bad_moves)  },
         {only_a_peer_that_proves_its_name_is_told_anything,                  MR_COUNT(handshakes) },
+        {a_redirect_out_of_https_is_not_followed,                            MR_COUNT(downgrades) },
         {a_peer_without_tls_is_not_told_in_clear,                            0                    },
     };
 

@@ -221,9 +221,10 @@ enum mr_code mr_mysql_settle_in(MYSQL *mysql, const struct mr_mysql_server *serv
     const char *const statements[] = {
         /* The greeting named it already; --skip-character-set-client-handshake does not listen. */
         "SET NAMES utf8mb4",
+        /* A key of 0 is 0: a row that moves to another table must not get the next free number there. */
         "SET time_zone = '+00:00', autocommit = 1, lc_messages = 'en_US', sql_mode = "
         "'STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,NO_ZERO_IN_DATE,NO_ZERO_DATE,"
-        "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
+        "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO'",
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
         lock_wait,
     };

@@ -54,6 +54,38 @@ static void check_relay(const char *name, const struct written *w, bool has_defa
     check_login(w);
 }
 
+/* "Shop <shop@example.org>" or "shop@example.org"; what is inside of it is for the mail's own reader. */
+static bool is_mailbox(const char *text)
+{
+    const char *open = strrchr(text, '<'), *at = strrchr(text, '@');
+    size_t len = strlen(text);
+    bool angled = open && text[len - 1] == '>';
+    const char *bare = angled ? open + 1 : text, *end = text + len - angled;
+
+    for (const char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            return false;
+    return at && at > bare && at + 1 < end && !memchr(bare, ' ', (size_t)(end - bare));
+}
+
+/* What would otherwise be found with the first mail, and kill it. */
+static void check_words(const struct written *w)
+{
+    static const char host[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-:[]";
+    const char *from = json_string_value(json_object_get(w->options, "from"));
+    const char *ehlo = json_string_value(json_object_get(w->options, "ehlo"));
+
+    if (from && !is_mailbox(from))
+        mr_config_errors_add(w->errors, place_of(w, "from"),
+                             "%s.from must be an address, such as Shop <shop@example.org>",
+                             w->path);
+    if (ehlo && (!*ehlo || ehlo[strspn(ehlo, host)]))
+        mr_config_errors_add(w->errors, place_of(w, "ehlo"),
+                             "%s.ehlo must be a host's name, such as mail.example.org",
+                             w->path);
+}
+
 void mr_config_check_email(const struct mr_yaml *root, const json_t *values,
                            struct mr_config_errors *errors)
 {
@@ -66,6 +98,7 @@ void mr_config_check_email(const struct mr_yaml *root, const json_t *values,
     if (!node)
         return; /* nothing is said of mail */
     check_login(&own);
+    check_words(&own);
     json_object_foreach(json_object_get(email, "relays"), name, relay)
     {
         char *path = mr_asprintf("email.relays.%s", name);

@@ -130,6 +130,8 @@ static enum mr_smtp_end answer(struct mr_smtp_dialogue *d, const struct mr_smtp_
 
     if (has_message && (code < 200 || (code >= 300 && code < 400)))
         return lose(d, facts, reason); /* no answer to a message */
+    if (d->answered == MR_SMTP_BODY && code == 421)
+        return call_away(d, facts, reason); /* before it had all of it */
     if (!has_message && (code == 421 || is_about_login(d, facts->result)))
         return call_away(d, facts, reason);
     decide(d, d->answered == MR_SMTP_RCPT ? MR_SMTP_LATER : fate_of(code), d->last.text);

@@ -103,6 +103,13 @@ static bool ends_whole(struct mr_bytes message)
     return message.len >= 2 && memcmp(message.at + message.len - 2, "\r\n", 2) == 0;
 }
 
+/* A server that hangs up in the midst of a message mostly says why, and its words are here although nothing more goes out. */
+static CURLcode hear_why(struct transfer *t, CURLcode failed)
+{
+    hear(t, 1);
+    return t->dialogue.stage == MR_SMTP_OVER ? CURLE_OK : failed;
+}
+
 /* From the moment in which the last bytes may have left, the server may have it. */
 static CURLcode send_message(struct transfer *t)
 {
@@ -117,7 +124,7 @@ static CURLcode send_message(struct transfer *t)
         }
         result = flush(t);
     } while (left.len > 0 && result == CURLE_OK);
-    return result == CURLE_OK ? hear(t, 1) : result;
+    return result == CURLE_OK ? hear(t, 1) : hear_why(t, result);
 }
 
 /* ---- from line to result ---- */

@@ -98,6 +98,11 @@ static bool answer_data(struct mr_smtp_scene *scene, struct line_reader *reader)
 {
     const char *reply = scene->script.data ? scene->script.data : "354 go on\r\n";
 
+    if (scene->script.body) {
+        say(reader->fd, reply, NULL);
+        say(reader->fd, scene->script.body, NULL);
+        return false;
+    }
     return say(reader->fd, reply, NULL) &&
            (strncmp(reply, "354", 3) != 0 || take_message(scene, reader));
 }

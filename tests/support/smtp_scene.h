@@ -17,6 +17,7 @@ enum { MR_SMTP_SCENE_RCPTS = 4, MR_SMTP_SCENE_BYTES = 512 << 10 };
 /* Its replies, with their line ends; NULL: what a server says that takes everything. */
 struct mr_smtp_script {
     const char *banner, *ehlo, *auth, *mail, *rcpt[MR_SMTP_SCENE_RCPTS], *data, *dot, *quit;
+    const char *body;        /* said instead of reading a message, and then it hangs up */
     const char *second_mail; /* to MAIL on a connection that has had a mail before */
 };
 

@@ -137,6 +137,36 @@ START_TEST(a_message_arrives_as_it_was_given)
 }
 END_TEST
 
+/* A message that no socket's buffer holds, so that it cannot be out when the server hangs up. */
+static const struct {
+    const char *body, *end, *fates, *reason;
+} early[] = {
+    {"552 5.3.4 too large\r\n", "answered", "R", "for good: 552 5.3.4 too large"},
+    {"451 4.3.1 disk full\r\n", "answered", "L", "for now: 451 4.3.1"           },
+    {BYE,                       "away",     "L", "421 4.3.2 closing"            },
+    {MR_SMTP_HANG_UP,           "away",     "L", "went away"                    },
+};
+
+START_TEST(a_no_in_the_midst_of_a_message_is_heard)
+{
+    static const char *const ann[] = {"ann@example.org"};
+    struct mr_buf message = {0};
+
+    while (message.len < 16 << 20)
+        mr_buf_text(&message, "a line of a mail that is very long indeed\r\n");
+    mr_smtp_talk_start(&talk, &(struct mr_smtp_script){.body = early[_i].body}, TLS_OFF);
+    const struct mr_smtp_mail mail = {
+        "shop@example.org", ann, 1, {message.at, message.len}
+    };
+    mr_smtp_talk_post(&talk, &mail, NULL);
+    ck_assert_str_eq(mr_smtp_talk_end(&talk), early[_i].end);
+    ck_assert_str_eq(mr_smtp_talk_fates(&talk), early[_i].fates);
+    ck_assert_msg(strstr(talk.result.reason, early[_i].reason), "%s", talk.result.reason);
+    mr_smtp_talk_stop(&talk);
+    mr_buf_fini(&message);
+}
+END_TEST
+
 static const char *const offers[] = {"250 scene\r\n", "250-scene\r\n250 PIPELINING\r\n"};
 
 START_TEST(a_long_mail_to_many_arrives_whole)
@@ -209,11 +239,12 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {every_recipient_has_a_fate,        2 * MR_COUNT(plays)},
-        {a_message_arrives_as_it_was_given, 0                  },
-        {a_long_mail_to_many_arrives_whole, MR_COUNT(offers)   },
-        {addresses_are_masked,              MR_COUNT(masks)    },
-        {a_servers_words_show_no_address,   0                  },
+        {every_recipient_has_a_fate,              2 * MR_COUNT(plays)},
+        {a_message_arrives_as_it_was_given,       0                  },
+        {a_no_in_the_midst_of_a_message_is_heard, MR_COUNT(early)    },
+        {a_long_mail_to_many_arrives_whole,       MR_COUNT(offers)   },
+        {addresses_are_masked,                    MR_COUNT(masks)    },
+        {a_servers_words_show_no_address,         0                  },
     };
 
     return mr_suite_run("smtp", tests);

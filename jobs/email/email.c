@@ -204,6 +204,12 @@ static void record(const struct sending *s, const struct mr_smtp_result *result,
     count(s, counter, n);
 }
 
+static void record_all(const struct sending *s, const struct mr_smtp_result *result)
+{
+    record(s, result, MR_SMTP_REFUSED, "email.recipient_refused", "email_recipients_refused");
+    record(s, result, MR_SMTP_LATER, "email.recipient_deferred", "email_recipients_deferred");
+}
+
 /*
  * Some have it, or some are refused for good and others for now: this job has done what it can, and others go on with the rest. Where
  * they could not be pushed, a second mail to those who have it would be worse than a dead letter.
@@ -236,8 +242,7 @@ static struct mr_outcome judge_answer(const struct sending *s,
 
     if (n_of(result, MR_SMTP_TAKEN) == n)
         return mr_outcome_done();
-    record(s, result, MR_SMTP_REFUSED, "email.recipient_refused", "email_recipients_refused");
-    record(s, result, MR_SMTP_LATER, "email.recipient_deferred", "email_recipients_deferred");
+    record_all(s, result);
     if (n_of(result, MR_SMTP_REFUSED) == n)
         return mr_outcome_fail("%s", result->reason);
     if (n_of(result, MR_SMTP_LATER) == n)
@@ -249,14 +254,20 @@ static struct mr_outcome judge_answer(const struct sending *s,
 static struct mr_outcome judge_lost(const struct sending *s,
                                     const struct mr_smtp_result *result)
 {
+    bool some = n_of(result, MR_SMTP_UNKNOWN) < result->n_recipients;
+
+    record_all(s, result);
     if (!s->hold) {
         count(s, "email_unknown_retried", 1);
         return mr_outcome_retry("%s", result->reason);
     }
     count(s, "email_unknown_held", 1);
     return mr_outcome_hold("held, as email.unknown says: look for the mail's Message-ID in the "
-                           "mail server's log, then drop this dead letter or retry it: %s",
-                           result->reason);
+                           "mail server's log, then drop this dead letter or retry it: %s%s",
+                           result->reason,
+                           some ? "; some of its recipients were refused before, and "
+                                  "do not have it"
+                                : "");
 }
 
 static struct mr_outcome judge(const struct sending *s, const struct mr_smtp_result *result)

@@ -175,6 +175,19 @@ START_TEST(what_nobody_knows_is_sent_again_or_held_as_configured)
 }
 END_TEST
 
+/* A person who drops the letter because the message is in the server's log must know who is not meant. */
+START_TEST(who_was_refused_is_told_where_the_others_are_unknown)
+{
+    start("unknown: hold, " ONE_SERVER);
+    push("main",
+         "[\"drop1-ann@example.org\",\"defer9-bob@example.org\",\"reject@example.org\"]", "");
+    mr_mill_await_letter(&mill, "main", "failed", "were refused before, and do not have it");
+    ck_assert(mr_proc_said(&mill.dispatchers[0], "email.recipient_refused"));
+    ck_assert(mr_proc_said(&mill.dispatchers[0], "email.recipient_deferred"));
+    stop();
+}
+END_TEST
+
 /* The job's own deadline would call it timed out, and have it sent again. */
 START_TEST(an_answer_that_comes_after_the_deadline_is_held_as_well)
 {
@@ -383,6 +396,7 @@ int main(void)
         {refused_for_now_and_for_good_part_ways,                           0                           },
         {a_recipient_that_is_always_refused_for_now_is_dead_alone,         0                           },
         {what_nobody_knows_is_sent_again_or_held_as_configured,            MR_COUNT(unknowns)          },
+        {who_was_refused_is_told_where_the_others_are_unknown,             0                           },
         {an_answer_that_comes_after_the_deadline_is_held_as_well,          0                           },
         {the_next_relay_sends_what_the_first_did_not_take,                 MR_COUNT(before_the_message)},
         {a_relay_that_works_is_the_only_one_asked,                         0                           },

@@ -57,6 +57,11 @@ static char *to_idna(const char *domain)
 static enum mr_code set_address(struct mr_mailbox *box, const char *what, struct mr_bytes bare,
                                 struct mr_err *err)
 {
+    if (memchr(bare.at, '"', bare.len) && memchr(bare.at, '@', bare.len))
+        return mr_fail(err, MR_EINVAL,
+                       "%s: what is in front of the @ is in quotes, which few mail servers "
+                       "deliver",
+                       what);
     if (!is_address(bare))
         return mr_fail(err, MR_EINVAL, "%s: \"%.*s\" is not an e-mail address", what,
                        (int)(bare.len < 80 ? bare.len : 80), bare.at);

@@ -32,9 +32,17 @@ static size_t column_of(const struct mr_buf *out)
     return n;
 }
 
+static void add_gap(struct mr_buf *out, size_t n_blanks, size_t len)
+{
+    if (column_of(out) + n_blanks + len > LINE_MAX)
+        mr_buf_text(out, "\r\n");
+    while (n_blanks-- > 0)
+        mr_buf_char(out, ' ');
+}
+
 void mr_header_gap(struct mr_buf *out, size_t len)
 {
-    mr_buf_text(out, column_of(out) + 1 + len > LINE_MAX ? "\r\n " : " ");
+    add_gap(out, 1, len);
 }
 
 /* How many bytes of text one encoded word takes that begins here; no character is cut in two. */
@@ -68,25 +76,29 @@ void mr_header_words(struct mr_buf *out, const char *text)
     }
 }
 
-/* Folded at blanks; a word longer than a line stays whole. */
+/* Folded at blanks, of which none is lost between words; a word longer than a line stays whole. */
 static void add_folded(struct mr_buf *out, const char *value)
 {
-    for (value += strspn(value, " "); *value; value += strspn(value, " ")) {
+    size_t n_blanks = 1;
+
+    for (value += strspn(value, " "); *value; value += n_blanks) {
         size_t word = strcspn(value, " ");
 
-        mr_header_gap(out, word);
+        add_gap(out, n_blanks, word);
         mr_buf_add(out, value, word);
         value += word;
+        n_blanks = strspn(value, " ");
     }
 }
 
+/* With the blanks in front of it. */
 static bool has_long_word(const char *value)
 {
-    size_t word = strcspn(value, " ");
+    size_t word = 0;
 
-    while (word <= WORD_MAX && value[word]) {
-        value += word + 1;
-        word = strcspn(value, " ");
+    for (; word <= WORD_MAX && *value; value += word) {
+        word = strspn(value, " ");
+        word += strcspn(value + word, " ");
     }
     return word > WORD_MAX;
 }

@@ -9,9 +9,10 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
-enum { REPLY_TO_MAX = 10 };
+enum { REPLY_TO_MAX = 10, UUID_MAX = 200 };
 
 static void add_line(struct mr_mail *mail, struct mr_buf *line)
 {
@@ -35,6 +36,24 @@ static void add_to_list(struct mr_buf *line, const struct mr_mailbox *box)
     mr_mailbox_add(line, box);
 }
 
+/* The same mailbox: domains know no upper case, what is in front of the @ may. */
+static bool has_recipient(const struct mr_mail *mail, const char *address)
+{
+    size_t local = strcspn(address, "@");
+
+    for (unsigned i = 0; i < mail->n_recipients; i++)
+        if (strncmp(mail->recipients[i], address, local + 1) == 0 &&
+            strcasecmp(mail->recipients[i] + local, address + local) == 0)
+            return true;
+    return false;
+}
+
+static void add_address(struct mr_mail *mail, const char *address)
+{
+    mail->recipients = mr_realloc(mail->recipients, (mail->n_recipients + 1) * sizeof(char *));
+    mail->recipients[mail->n_recipients++] = mr_strdup(address);
+}
+
 /* A mailbox of to, cc or bcc; line gets it as the header tells it. */
 static enum mr_code add_recipient(struct mr_mail *mail, const struct mr_mail_rules *rules,
                                   const char *member, json_t *value, struct mr_buf *line,
@@ -45,14 +64,14 @@ static enum mr_code add_recipient(struct mr_mail *mail, const struct mr_mail_rul
 
     if (code != MR_OK)
         return code;
-    if (mail->n_recipients == rules->max_recipients) {
+    if (mail->n_named++ == rules->max_recipients) {
         mr_mailbox_fini(&box);
         return mr_fail(err, MR_EINVAL,
                        "data: more than %u recipients in one mail (email.max_recipients)",
                        rules->max_recipients);
     }
-    mail->recipients = mr_realloc(mail->recipients, (mail->n_recipients + 1) * sizeof(char *));
-    mail->recipients[mail->n_recipients++] = mr_strdup(box.address);
+    if (!has_recipient(mail, box.address))
+        add_address(mail, box.address);
     add_to_list(line, &box);
     mr_mailbox_fini(&box);
     return MR_OK;
@@ -72,14 +91,14 @@ static enum mr_code add_recipients(struct mr_mail *mail, const struct mr_mail_ru
                                    struct mr_err *err)
 {
     json_t *value = json_object_get(data, member), *one;
-    unsigned n_before = mail->n_recipients;
+    unsigned n_before = mail->n_named;
     struct mr_buf line = {0};
     enum mr_code code = MR_OK;
 
     mr_buf_printf(&line, "%s: ", header ? header : member);
     for (size_t i = 0; code == MR_OK && (one = nth(value, i)); i++)
         code = add_recipient(mail, rules, member, one, &line, err);
-    if (code == MR_OK && header && mail->n_recipients > n_before)
+    if (code == MR_OK && header && mail->n_named > n_before)
         add_line(mail, &line);
     mr_buf_fini(&line);
     return code;
@@ -205,6 +224,16 @@ static enum mr_code add_body(struct mr_mail *mail, json_t *data, struct mr_err *
     return MR_OK;
 }
 
+/* What nobody is told of: a header To there is all the same, for filters that think little of a mail without one. */
+static void add_undisclosed(struct mr_mail *mail)
+{
+    for (unsigned i = 0; i < mail->n_headers; i++)
+        if (strncmp(mail->headers[i], "To:", 3) == 0 ||
+            strncmp(mail->headers[i], "Cc:", 3) == 0)
+            return;
+    add_header(mail, "To", "undisclosed-recipients:;");
+}
+
 /* What makes a repeated mail recognisable as the same one. */
 static void add_identity(struct mr_mail *mail, const char *uuid, uint64_t now_ms)
 {
@@ -230,6 +259,8 @@ static void add_identity(struct mr_mail *mail, const char *uuid, uint64_t now_ms
 /* The uuid is the producer's, so it is data as well. */
 static enum mr_code check_uuid(const char *uuid, struct mr_err *err)
 {
+    if (strlen(uuid) > UUID_MAX)
+        return mr_fail(err, MR_EINVAL, "uuid: more than %d bytes cannot name a mail", UUID_MAX);
     for (const char *c = uuid; *c; c++)
         if (!isalnum((unsigned char)*c) && !strchr("-_.", *c))
             return mr_fail(err, MR_EINVAL,
@@ -251,6 +282,8 @@ static enum mr_code read_all(json_t *data, const struct mr_mail_rules *rules,
         code = add_recipients(mail, rules, data, "bcc", NULL, err);
     if (code == MR_OK && mail->n_recipients == 0)
         code = mr_fail(err, MR_EINVAL, "data.to is missing: the mail has no recipient");
+    if (code == MR_OK)
+        add_undisclosed(mail);
     if (code == MR_OK)
         code = add_reply_to(mail, data, err);
     if (code == MR_OK)

@@ -12,9 +12,9 @@
 /* Everything owned. */
 struct mr_mail {
     char *sender;      /* bare address, for MAIL FROM */
-    char **recipients; /* bare addresses of to, cc and bcc, for RCPT TO */
-    unsigned n_recipients;
-    char **headers; /* complete lines, folded, without line ends */
+    char **recipients; /* bare addresses of to, cc and bcc, for RCPT TO: each once */
+    unsigned n_recipients, n_named; /* how many those are, and how many were named */
+    char **headers;                 /* complete lines, folded, without line ends */
     unsigned n_headers;
     char *text, *html; /* NULL when not given */
     struct mr_attachments attachments;

@@ -68,6 +68,62 @@ START_TEST(blind_copies_are_delivered_and_not_told)
 }
 END_TEST
 
+/* One row: to, cc, bcc, and who is given in RCPT. */
+static const struct {
+    const char *members, *recipients;
+} repeated[] = {
+    {"\"to\":[\"a@b.c\",\"A <a@b.c>\",\"a@B.C\"]",                      "a@b.c"             },
+    {"\"to\":\"a@b.c\",\"cc\":[\"x@b.c\",\"a@b.c\"],\"bcc\":\"x@b.c\"", "a@b.c x@b.c"       },
+    {"\"to\":[\"a@b.c\",\"A@b.c\",\"aa@b.c\"]",                         "a@b.c A@b.c aa@b.c"},
+    {"\"to\":[\"a@b\u00fccher.de\",\"a@xn--bcher-kva.de\"]",            "a@xn--bcher-kva.de"},
+};
+
+START_TEST(who_is_named_twice_gets_one_mail)
+{
+    char data[300];
+    struct mr_buf to = {0};
+    struct mr_mail mail;
+
+    snprintf(data, sizeof(data), "{%s,\"subject\":\"s\",\"text\":\"t\"}", repeated[_i].members);
+    ck_assert_msg(read_mail(data, &mail) == MR_OK, "%s", err.text);
+    for (unsigned i = 0; i < mail.n_recipients; i++)
+        mr_buf_printf(&to, "%s%s", i ? " " : "", mail.recipients[i]);
+    ck_assert_str_eq(to.at, repeated[_i].recipients);
+    mr_buf_fini(&to);
+    mr_mail_fini(&mail);
+}
+END_TEST
+
+static const char *const nobody[] = {"", "\"to\":null,", "\"to\":[],\"cc\":[],"};
+
+START_TEST(a_mail_to_blind_copies_alone_says_so)
+{
+    char data[200];
+    struct mr_mail mail;
+
+    snprintf(data, sizeof(data), "{%s\"bcc\":\"d@b.c\",\"subject\":\"s\",\"text\":\"t\"}",
+             nobody[_i]);
+    ck_assert_msg(read_mail(data, &mail) == MR_OK, "%s", err.text);
+    ck_assert_str_eq(header_of(&mail, "To"), "undisclosed-recipients:;");
+    ck_assert_uint_eq(mail.n_recipients, 1);
+    mr_mail_fini(&mail);
+}
+END_TEST
+
+START_TEST(a_uuid_that_no_header_can_hold_is_refused)
+{
+    char uuid[1002];
+    struct mr_mail mail;
+    json_t *data = json_pack("{s:s,s:s,s:s}", "to", "a@b.c", "subject", "s", "text", "t");
+
+    memset(uuid, 'u', sizeof(uuid) - 1);
+    uuid[sizeof(uuid) - 1] = '\0';
+    ck_assert_int_eq(mr_mail_read(data, &rules, uuid, 0, &mail, &err), MR_EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "uuid: more than 200 bytes"));
+    json_decref(data);
+}
+END_TEST
+
 static const struct {
     const char *data, *want;
 } refused[] = {
@@ -76,6 +132,12 @@ static const struct {
     {"{\"to\":5,\"subject\":\"s\",\"text\":\"t\"}",                             "data.to must be a string"     },
     {"{\"to\":\"nobody\",\"subject\":\"s\",\"text\":\"t\"}",
      "\"nobody\" is not an e-mail address"                                                                     },
+    {"{\"to\":\"\\\"ann b\\\"@c.d\",\"subject\":\"s\",\"text\":\"t\"}",
+     "in front of the @ is in quotes, which few mail servers deliver"                                          },
+    {"{\"to\":\"B <\\\"a@b\\\"@c.d>\",\"subject\":\"s\",\"text\":\"t\"}",
+     "in front of the @ is in quotes"                                                                          },
+    {"{\"to\":\"gr\u00fc\u00df@c.d\",\"subject\":\"s\",\"text\":\"t\"}",
+     "in front of the @ is not ASCII"                                                                          },
     {"{\"to\":\"a@b@c\",\"subject\":\"s\",\"text\":\"t\"}",                     "is not an e-mail address"     },
     {"{\"to\":\"a b@c\",\"subject\":\"s\",\"text\":\"t\"}",                     "is not an e-mail address"     },
     {"{\"to\":\"a@b.c>,<d@e.f\",\"subject\":\"s\",\"text\":\"t\"}",             "is not an e-mail address"     },
@@ -151,6 +213,7 @@ END_TEST
 static const struct {
     const char *value, *want;
 } encoded[] = {
+    {"two  blanks   and three",                                                               "Subject: two  blanks   and three"             },
     {"plain words",                                                                           "Subject: plain words"                         },
     {"Gr\xc3\xbc\xc3\x9f"
      "e",                                                                                "Subject: =?utf-8?B?R3LDvMOfZQ==?="            },
@@ -193,13 +256,16 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {a_mail_has_the_headers_a_server_wants,          0                },
-        {blind_copies_are_delivered_and_not_told,        0                },
-        {a_name_never_becomes_an_address,                MR_COUNT(names)  },
-        {lines_of_the_body_end_as_mail_wants,            0                },
-        {bad_data_is_refused_with_the_members_name,      MR_COUNT(refused)},
-        {headers_are_encoded_and_cut_between_characters, MR_COUNT(encoded)},
-        {long_headers_are_folded_at_blanks,              0                },
+        {a_mail_has_the_headers_a_server_wants,          0                 },
+        {blind_copies_are_delivered_and_not_told,        0                 },
+        {who_is_named_twice_gets_one_mail,               MR_COUNT(repeated)},
+        {a_mail_to_blind_copies_alone_says_so,           MR_COUNT(nobody)  },
+        {a_uuid_that_no_header_can_hold_is_refused,      0                 },
+        {a_name_never_becomes_an_address,                MR_COUNT(names)   },
+        {lines_of_the_body_end_as_mail_wants,            0                 },
+        {bad_data_is_refused_with_the_members_name,      MR_COUNT(refused) },
+        {headers_are_encoded_and_cut_between_characters, MR_COUNT(encoded) },
+        {long_headers_are_folded_at_blanks,              0                 },
     };
 
     return mr_suite_run("mail", tests);

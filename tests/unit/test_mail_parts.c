@@ -183,6 +183,69 @@ START_TEST(a_word_longer_than_a_line_may_be_is_cut)
 }
 END_TEST
 
+/* ---- what is very long ---- */
+
+enum { VERY_LONG = 10000 };
+
+/* Appends the bytes of four digits of base64. */
+static void add_group(struct mr_buf *out, const char *digits)
+{
+    static const char all[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    unsigned word = 0;
+
+    for (int i = 0; i < 4; i++)
+        word = word << 6 | (digits[i] == '=' ? 0 : (unsigned)(strchr(all, digits[i]) - all));
+    for (int i = 0; i < 3 - (digits[2] == '=') - (digits[3] == '='); i++)
+        mr_buf_char(out, (char)(word >> (16 - 8 * i)));
+}
+
+/* What the encoded words of line say; each must be whole UTF-8 by itself (RFC 2047, 5). */
+static void add_decoded(struct mr_buf *out, const char *line)
+{
+    static const char opener[] = "=?utf-8?B?";
+
+    for (const char *at = line; (at = strstr(at, opener));) {
+        size_t from = out->len, n;
+
+        for (at += strlen(opener); *at != '?'; at += 4)
+            add_group(out, at);
+        for (; from < out->len; from += n)
+            ck_assert_uint_ne(n = mr_str_utf8(out->at + from, out->len - from), 0);
+    }
+}
+
+/* 1 to 4 bytes each, so that every place of a cut is met. */
+static const char *const letters[] = {"a", "\xc3\xb6", "\xe2\x82\xac", "\xf0\x9f\x90\x8e",
+                                      "a\xc3\xb6\xe2\x82\xac\xf0\x9f\x90\x8e"};
+
+START_TEST(what_is_very_long_is_cut_between_characters)
+{
+    struct mr_buf text = {0}, told = {0};
+    struct mr_mail mail;
+
+    while (text.len < VERY_LONG)
+        mr_buf_text(&text, letters[_i]);
+    json_t *data = json_pack("{s:{s:s,s:s},s:s,s:s}", "to", "name", text.at, "address", "a@b.c",
+                             "subject", text.at, "text", "t");
+    ck_assert_int_eq(mr_mail_read(data, &rules, "u", 0, &mail, &err), MR_OK);
+    check_lines(&mail);
+    for (unsigned i = 0; i < mail.n_headers; i++) {
+        if (strncmp(mail.headers[i], "To: ", 4) && strncmp(mail.headers[i], "Subject: ", 9))
+            continue;
+        mr_buf_clear(&told);
+        add_decoded(&told, mail.headers[i]);
+        ck_assert_uint_eq(told.len, text.len);
+        ck_assert(memcmp(told.at, text.at, text.len) == 0);
+    }
+    ck_assert_uint_gt(told.len, 0);
+    mr_buf_fini(&text);
+    mr_buf_fini(&told);
+    mr_mail_fini(&mail);
+    json_decref(data);
+}
+END_TEST
+
 /* ---- parameters ---- */
 
 static const struct {
@@ -346,6 +409,7 @@ int main(void)
         {what_would_spoil_a_mail_is_refused_by_name,       MR_COUNT(refused)},
         {what_a_mail_asks_for_stands_in_its_headers,       MR_COUNT(written)},
         {no_line_of_a_header_is_longer_than_it_should_be,  2                },
+        {what_is_very_long_is_cut_between_characters,      MR_COUNT(letters)},
         {a_word_longer_than_a_line_may_be_is_cut,          0                },
         {a_files_name_travels_in_the_pieces_of_rfc_2231,   MR_COUNT(params) },
         {given_base64_is_checked_and_laid_out,             MR_COUNT(given)  },

@@ -193,6 +193,13 @@ static enum mr_code issue_it(void *arg, struct mr_mysql_conn *conn, struct mr_er
     return code;
 }
 
+static bool is_same(const struct mr_issued *earlier, const struct mr_credit *credit)
+{
+    return earlier->credits_uuid && strcmp(earlier->credits_uuid, credit->issued.uuid) == 0 &&
+           strcmp(earlier->reason, credit->reason) == 0 &&
+           mr_invoice_is_same(&earlier->invoice, &credit->note);
+}
+
 /* What an earlier attempt did is the answer, if it was asked for the same. */
 static enum mr_code compare_with_earlier(const struct mr_credit *credit, struct mr_mysql *mysql,
                                          struct mr_job *job, struct mr_err *err)
@@ -206,18 +213,18 @@ static enum mr_code compare_with_earlier(const struct mr_credit *credit, struct 
         code = mr_books_seen(conn, credit->uuid, JOB, &seen, err);
     if (code == MR_OK)
         code = mr_issued_find(conn, credit->uuid, &earlier, err);
+    if (code == MR_OK)
+        code = mr_issued_read_lines(conn, &earlier, err);
     mr_mysql_give(conn);
     if (code == MR_ENOTFOUND)
         code = mr_fail(err, MR_EFAULT,
                        "millrace_inbox says that %s was issued, but billing_invoices has no "
                        "such row: somebody has changed these tables",
                        credit->uuid);
-    if (code == MR_OK &&
-        (!earlier.credits_uuid || strcmp(earlier.credits_uuid, credit->issued.uuid) != 0 ||
-         earlier.invoice.total_minor != credit->note.total_minor))
+    if (code == MR_OK && !is_same(&earlier, credit))
         code = mr_fail(err, MR_EINVAL,
-                       "uuid %s has issued %s already, of another invoice or sum: each credit "
-                       "note needs a uuid of its own",
+                       "uuid %s has issued %s already, with other values: each credit note "
+                       "needs a uuid of its own",
                        credit->uuid, earlier.printed);
     mr_issued_fini(&earlier);
     return code;

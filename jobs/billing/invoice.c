@@ -236,6 +236,38 @@ void mr_invoice_fini(struct mr_invoice *invoice)
     *invoice = (struct mr_invoice){0};
 }
 
+/* ---- compared ---- */
+
+static bool is_same_line(const struct mr_invoice_line *a, const struct mr_invoice_line *b)
+{
+    return a->quantity == b->quantity && a->unit_minor == b->unit_minor &&
+           a->tax_bp == b->tax_bp && strcmp(a->text, b->text) == 0;
+}
+
+static bool is_same_day(const char *issued, const char *asked)
+{
+    return !*asked || strcmp(issued, asked) == 0;
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* The sums follow from the lines. */
+bool mr_invoice_is_same(const struct mr_invoice *issued, const struct mr_invoice *asked)
+{
+    bool same =
+        issued->n_lines == asked->n_lines && issued->currency == asked->currency &&
+        strcmp(issued->customer, asked->customer) == 0 &&
+        strcmp(issued->series, asked->series) == 0 && is_same_day(issued->date, asked->date) &&
+        is_same_day(issued->due, asked->due) && is_same_text(issued->notes, asked->notes);
+
+    for (size_t i = 0; same && i < asked->n_lines; i++)
+        same = is_same_line(&issued->lines[i], &asked->lines[i]);
+    return same;
+}
+
 /* ---- numbers ---- */
 
 bool mr_invoice_full_number(const char *text, char *out)

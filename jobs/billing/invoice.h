@@ -50,6 +50,11 @@ enum mr_code mr_invoice_check_series(const char *text, const char *place, struct
 enum mr_code mr_invoice_sum(struct mr_invoice *invoice, struct mr_err *err);
 
 /*
+ * Whether issued, as the database has it with its lines, is what was asked for. A day that was not asked for may be any: it came from the terms of the house.
+ */
+bool mr_invoice_is_same(const struct mr_invoice *issued, const struct mr_invoice *asked);
+
+/*
  * The full number of one that was cut short ("INV-42" is INV-000042), as MR_INVOICE_FORMAT prints it; false when text is none. out holds MR_INVOICE_NUMBER bytes.
  */
 bool mr_invoice_full_number(const char *text, char *out);

@@ -250,13 +250,6 @@ static enum mr_code issue_it(void *arg, struct mr_mysql_conn *conn, struct mr_er
     return code;
 }
 
-static bool is_same(const struct mr_invoice *a, const struct mr_invoice *b)
-{
-    return a->total_minor == b->total_minor && a->net_minor == b->net_minor &&
-           a->currency == b->currency && strcmp(a->customer, b->customer) == 0 &&
-           strcmp(a->series, b->series) == 0;
-}
-
 /* What an earlier attempt did is the answer, if it was asked for the same. */
 static enum mr_code compare_with_earlier(const struct job *own, struct mr_mysql *mysql,
                                          struct mr_job *job, struct mr_err *err)
@@ -270,16 +263,18 @@ static enum mr_code compare_with_earlier(const struct job *own, struct mr_mysql 
         code = mr_books_seen(conn, own->uuid, JOB, &seen, err);
     if (code == MR_OK)
         code = mr_issued_find(conn, own->uuid, &issued, err);
+    if (code == MR_OK)
+        code = mr_issued_read_lines(conn, &issued, err);
     mr_mysql_give(conn);
     if (code == MR_ENOTFOUND)
         code = mr_fail(err, MR_EFAULT,
                        "millrace_inbox says that %s was issued, but billing_invoices has no "
                        "such row: somebody has changed these tables",
                        own->uuid);
-    if (code == MR_OK && !is_same(&issued.invoice, own->invoice))
+    if (code == MR_OK && !mr_invoice_is_same(&issued.invoice, own->invoice))
         code = mr_fail(err, MR_EINVAL,
-                       "uuid %s has issued %s already, for another customer, series or sum: "
-                       "each invoice needs a uuid of its own",
+                       "uuid %s has issued %s already, with other values: each invoice needs "
+                       "a uuid of its own",
                        own->uuid, issued.printed);
     mr_issued_fini(&issued);
     return code;

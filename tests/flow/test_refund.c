@@ -278,6 +278,10 @@ START_TEST(a_credit_note_takes_an_invoice_back)
         push_credit("n-1", "\"full\":true");
         mr_shop_await_done(&shop, SOON_MS);
     }
+    push_credit("n-1", "\"lines\":[{\"text\":\"rye\",\"quantity\":2,\"unit_minor\":500,"
+                       "\"tax_bp\":1900}]");
+    mr_shop_await_letter(&shop, "failed",
+                         "uuid n-1 has issued CN-000001 already, with other values");
     expect_text("CN 1 -1000 -190 -1190",
                 "SELECT CONCAT_WS(' ', series, number, net_minor, tax_minor, total_minor) FROM "
                 "billing_invoices WHERE uuid = 'n-1' AND due_on IS NULL");

@@ -208,6 +208,43 @@ START_TEST(an_invoice_may_say_its_days_and_notes)
 }
 END_TEST
 
+/* ---- asked for again ---- */
+
+#define ASKED(customer, more, line)                                                            \
+    "{\"customer\":\"" customer "\",\"currency\":\"EUR\"," more "\"lines\":[" line "]}"
+#define ISSUED                                                                                 \
+    ASKED("c", "\"date\":\"2026-12-31\",\"due\":\"2027-01-14\",\"notes\":\"n\",", LINE)
+
+/* One row: what is asked for, and whether that is ISSUED. */
+static const struct {
+    const char *data;
+    bool same;
+} again[] = {
+    {ISSUED,            true              },
+    {          ASKED("c", "\"notes\":\"n\",",                          LINE), true},
+    {          ASKED("d", "\"notes\":\"n\",",                         LINE), false},
+    {          ASKED("c", "",                         LINE), false},
+    {          ASKED("c", "\"notes\":\"m\",",                         LINE), false},
+    {          ASKED("c", "\"notes\":\"n\",\"date\":\"2026-12-30\",",                         LINE), false},
+    {          ASKED("c", "\"notes\":\"n\",\"due\":\"2027-01-15\",",                         LINE), false},
+    {          ASKED("c", "\"notes\":\"n\",\"series\":\"B\",",                         LINE), false},
+    {          ASKED("c", "\"notes\":\"n\",",                LINE "," ONE("1", "0", "0")), false},
+    {     ASKED("c",         "\"notes\":\"n\",", ONE("100", "1", "1900")), false},
+    {ASKED("c",  "\"notes\":\"n\",",
+     "{\"text\":\"u\",\"quantity\":1,\"unit_minor\":100,\"tax_bp\":1900}"),
+     false},
+};
+
+START_TEST(another_invoice_of_the_same_sum_is_not_the_same)
+{
+    struct mr_invoice issued = invoice_of(ISSUED), asked = invoice_of(again[_i].data);
+
+    ck_assert_int_eq(mr_invoice_is_same(&issued, &asked), again[_i].same);
+    mr_invoice_fini(&issued);
+    mr_invoice_fini(&asked);
+}
+END_TEST
+
 int main(void)
 {
     const struct mr_test tests[] = {
@@ -219,6 +256,7 @@ int main(void)
         {a_bad_configured_series_is_called_by_its_option,   0                },
         {a_number_cut_short_is_completed_as_it_was_printed, MR_COUNT(numbers)},
         {an_invoice_may_say_its_days_and_notes,             0                },
+        {another_invoice_of_the_same_sum_is_not_the_same,   MR_COUNT(again)  },
     };
 
     return mr_suite_run("invoice", tests);

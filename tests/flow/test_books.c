@@ -104,14 +104,14 @@ static const struct {
     {"UPDATE billing_invoices SET number = number + 10",
      "\"check\":\"numbers\",\"subject\":\"INV\",\"finding\":\"numbers 1 to 10 are missing\"",
      "UPDATE billing_invoices SET number = number - 10 ORDER BY number"},
-    {"UPDATE billing_series SET last_number = 4",
+    {"UPDATE billing_series SET last_number = 4 WHERE name = 'INV'",
      "\"check\":\"numbers\",\"subject\":\"INV\",\"finding\":\"billing_series says that 4 was the last number, the last invoice has 3\"",
-     "UPDATE billing_series SET last_number = 3"},
+     "UPDATE billing_series SET last_number = 3 WHERE name = 'INV'"},
     {"UPDATE billing_charges SET state = 'refused' WHERE uuid = 'c-1'",
      "\"check\":\"charge\",\"subject\":\"c-1\",\"finding\":\"the ledger has 100 EUR cash of it, but no charge of this uuid is ok\"",
      "UPDATE billing_charges SET state = 'ok' WHERE uuid = 'c-1'"},
     {"INSERT INTO billing_charges (uuid, invoice, amount_minor, currency, state) VALUES ('c-9', 'INV-job-3', 50, 'EUR', 'ok')",
-     "\"check\":\"charge\",\"subject\":\"c-9\",\"finding\":\"is ok with 50 EUR, the ledger has 0 cash of it and 0 paid\"",
+     "\"check\":\"charge\",\"subject\":\"c-9\",\"finding\":\"is ok with 50 EUR, the ledger has 0 cash of it and 0 paid by ann\"",
      "DELETE FROM billing_charges WHERE uuid = 'c-9'"},
     {"INSERT INTO billing_charges (uuid, invoice, amount_minor, currency, state) VALUES ('c-9', 'INV-job-2', 51, 'EUR', 'ok')",
      "\"check\":\"charge\",\"subject\":\"INV-000002\",\"finding\":\"2 charges of 201 EUR are ok, and its total is 200\"",
@@ -120,7 +120,7 @@ static const struct {
      "\"check\":\"charge\",\"subject\":\"c-9\",\"finding\":\"is for INV-job-9, and there is no such invoice\"",
      "DELETE FROM billing_charges WHERE uuid = 'c-9'"},
     {"INSERT INTO billing_refunds (uuid, charge, invoice, amount_minor, currency, reason, state) VALUES ('r-9', 'c-1', 'INV-job-1', 50, 'EUR', 'x', 'ok')",
-     "\"check\":\"refund\",\"subject\":\"r-9\",\"finding\":\"is ok with 50 EUR, the ledger has 0 cash of it and 0 given back\"",
+     "\"check\":\"refund\",\"subject\":\"r-9\",\"finding\":\"is ok with 50 EUR, the ledger has 0 cash of it and 0 given back to ann\"",
      "DELETE FROM billing_refunds"},
     {"INSERT INTO billing_refunds (uuid, charge, invoice, amount_minor, currency, reason, state) VALUES ('r-9', 'c-1', 'INV-job-1', 101, 'EUR', 'x', 'ok')",
      "\"check\":\"refund\",\"subject\":\"c-1\",\"finding\":\"1 refunds of 101 EUR are ok, and the charge is ok with 100\"",
@@ -130,10 +130,16 @@ static const struct {
      "DELETE FROM billing_ledger WHERE uuid = 'r-9'"},
     {"INSERT INTO billing_credits (uuid, invoice, reason) VALUES ('INV-job-2', 'INV-job-1', 'x')",
      "\"check\":\"credit\",\"subject\":\"INV-job-2\",\"finding\":\"is no invoice below 0, and says that it credits INV-job-1\"",
-     "DELETE FROM billing_credits"},
+     "DELETE FROM billing_credits WHERE uuid = 'INV-job-2'"},
+    {"UPDATE billing_invoices SET customer = 'bob' WHERE uuid = 'n-1'",
+     "\"check\":\"credit\",\"subject\":\"CN-000001\",\"finding\":\"is for bob in EUR, and credits INV-000003 for ann in EUR\"",
+     "UPDATE billing_invoices SET customer = 'ann' WHERE uuid = 'n-1'"},
     {"UPDATE billing_invoices SET net_minor = -300, total_minor = -300 WHERE uuid = 'INV-job-3'",
      "\"check\":\"credit\",\"subject\":\"INV-000003\",\"finding\":\"is below 0, -300, and says nowhere what it credits\"",
      "UPDATE billing_invoices SET net_minor = 300, total_minor = 300 WHERE uuid = 'INV-job-3'"},
+    {"INSERT INTO billing_refunds (uuid, charge, invoice, amount_minor, currency, reason, state) VALUES ('r-9', 'c-1', 'INV-job-1', 50, 'USD', 'x', 'refused')",
+     "\"check\":\"refund\",\"subject\":\"r-9\",\"finding\":\"is in USD, its invoice INV-000001 in EUR\"",
+     "DELETE FROM billing_refunds"},
     {"INSERT INTO billing_subscription_periods (subscription, period_start, period_end, invoice, state) VALUES ('s', '2026-01-01', '2026-02-01', 'gone', 'paid')",
      "\"check\":\"period\",\"subject\":\"s\",\"finding\":\"period 2026-01-01 was invoiced as gone, and there is no such invoice\"",
      "DELETE FROM billing_subscription_periods"},
@@ -141,6 +147,27 @@ static const struct {
      "('s', '2026-01-01', '2026-02-01', 'INV-job-1', 'paid'), ('s', '2026-01-31', '2026-02-28', 'INV-job-2', 'paid')",
      "\"check\":\"period\",\"subject\":\"s\",\"finding\":\"period 2026-01-01 to 2026-02-01 overlaps the one that begins on 2026-01-31\"",
      "DELETE FROM billing_subscription_periods"},
+    {"UPDATE billing_ledger SET account = 'receivable:bob' WHERE uuid = 'c-1' AND account = 'receivable:ann'",
+     "\"check\":\"charge\",\"subject\":\"c-1\",\"finding\":\"is ok with 100 EUR, the ledger has 100 cash of it and 0 paid by ann\"",
+     "UPDATE billing_ledger SET account = 'receivable:ann' WHERE uuid = 'c-1' AND account = 'receivable:bob'"},
+    {"INSERT INTO billing_ledger (uuid, account, currency, amount_minor) VALUES ('x', 'receivable:ann', 'EUR', 7), ('x', 'revenue', 'EUR', -7)",
+     "\"check\":\"ledger\",\"subject\":\"x\",\"finding\":\"has 2 rows, and is no invoice, charge or refund\"",
+     "DELETE FROM billing_ledger WHERE uuid = 'x'"},
+    {"UPDATE billing_invoice_lines SET quantity = 10, unit_minor = 5, net_minor = 50, tax_bp = 1500, tax_minor = 7 WHERE invoice = 'INV-job-1'",
+     "\"check\":\"lines\",\"subject\":\"INV-000001\",\"finding\":\"line 1: 10 times 5 at 1500 bp tax are not 50 and 7\"",
+     "UPDATE billing_invoice_lines SET quantity = 1, unit_minor = 100, net_minor = 100, tax_bp = 0, tax_minor = 0 WHERE invoice = 'INV-job-1'"},
+    {"UPDATE billing_charges SET currency = 'USD' WHERE uuid = 'c-1'",
+     "\"check\":\"charge\",\"subject\":\"c-1\",\"finding\":\"is in USD, its invoice INV-000001 in EUR\"",
+     "UPDATE billing_charges SET currency = 'EUR' WHERE uuid = 'c-1'"},
+    {"INSERT INTO billing_subscription_periods (subscription, period_start, period_end, invoice, state) VALUES ('s', '2026-01-01', '2026-02-01', 'INV-job-2', 'paid')",
+     "\"check\":\"period\",\"subject\":\"s\",\"finding\":\"period 2026-01-01 is paid, and of INV-000002, 200 EUR, only 150 were charged or credited\"",
+     "DELETE FROM billing_subscription_periods"},
+    {"INSERT INTO billing_subscription_periods (subscription, period_start, period_end, invoice, state) VALUES ('s', '2026-01-01', '2026-02-01', 'INV-job-1', 'paid')",
+     "\"check\":\"period\",\"subject\":\"s\",\"finding\":\"its next period begins on 2026-01-01, and it is invoiced until 2026-02-01\"",
+     "DELETE FROM billing_subscription_periods"},
+    {"UPDATE millrace_inbox SET job = 'billing.renew' WHERE uuid = 'INV-job-2'",
+     "\"check\":\"period\",\"subject\":\"INV-000002\",\"finding\":\"was issued by billing.renew, and is no period's\"",
+     "UPDATE millrace_inbox SET job = 'billing.invoice' WHERE uuid = 'INV-job-2'"},
     {"UPDATE billing_invoices SET pdf_at = NULL, created_at = created_at - INTERVAL 2 HOUR WHERE uuid = 'INV-job-1'",
      "\"check\":\"paper\",\"subject\":\"INV-000001\",\"finding\":\"has no PDF, ",
      "UPDATE billing_invoices SET pdf_at = created_at WHERE uuid = 'INV-job-1'"},
@@ -151,9 +178,16 @@ static const struct {
 START_TEST(each_fault_in_the_tables_is_found_and_gone_when_it_is_mended)
 {
     start();
+    mr_shop_push(&shop, "%s",
+                 "{\"uuid\":\"n-1\",\"job\":\"billing.credit\",\"data\":{\"invoice\":"
+                 "\"INV-3\",\"full\":true,\"reason\":\"x\"}}");
+    mr_shop_await_done(&shop, SOON_MS);
     mr_mariadb_do(&shop.db, "SET check_constraint_checks = 0");
     mr_mariadb_do(&shop.db, "SET foreign_key_checks = 0");
     mr_mariadb_do(&shop.db, "DELETE FROM billing_ledger WHERE amount_minor = 0");
+    mr_mariadb_do(&shop.db, "INSERT INTO billing_subscriptions (id, customer, currency, "
+                            "period_unit, anchor, period_end, state) VALUES ('s', 'ann', "
+                            "'EUR', 'month', '2026-01-01', '2026-01-01', 'active')");
     for (size_t i = 0; i < MR_COUNT(faults); i++) {
         mr_mariadb_do(&shop.db, "%s", faults[i].fault);
         ck_assert_int_eq(RUN("-o", "json", "billing", "audit"), 1);

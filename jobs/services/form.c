@@ -1,23 +1,38 @@
 #include "jobs/services/form.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 
 /* Not isalnum: that asks the locale. */
 static bool is_plain(char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           (c != '\0' && strchr("-._~", c));
+           c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+static size_t plain_len(const char *text)
+{
+    size_t len = 0;
+
+    while (is_plain(text[len]))
+        len++;
+    return len;
 }
 
 void mr_form_escape(struct mr_buf *out, const char *text)
 {
-    for (; *text; text++) {
-        if (is_plain(*text))
-            mr_buf_char(out, *text);
-        else
-            mr_buf_printf(out, "%%%02X", (unsigned char)*text);
+    static const char digits[] = "0123456789ABCDEF";
+
+    while (true) {
+        size_t len = plain_len(text);
+
+        mr_buf_add(out, text, len);
+        text += len;
+        if (!*text)
+            return;
+        const unsigned char byte = (unsigned char)*text++;
+        mr_buf_add(out, (const char[]){'%', digits[byte >> 4], digits[byte & 15]}, 3);
     }
 }
 

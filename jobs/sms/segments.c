@@ -32,7 +32,7 @@ enum { EURO = 0x20ac };
 static uint32_t next(const char **at)
 {
     const unsigned char *byte = (const unsigned char *)*at;
-    size_t len = mr_str_utf8(*at, strnlen(*at, 4));
+    size_t len = byte[0] < 0x80 ? 1 : mr_str_utf8(*at, strnlen(*at, 4));
     uint32_t c = len < 2 ? byte[0] : byte[0] & (0x7fu >> len);
 
     for (size_t i = 1; i < len; i++)
@@ -41,10 +41,29 @@ static uint32_t next(const char **at)
     return c;
 }
 
+/* ASCII of the extension table, 6.2.1.1. */
+static bool is_escaped(uint32_t c)
+{
+    switch (c) {
+    case '\f':
+    case '^':
+    case '{':
+    case '}':
+    case '\\':
+    case '[':
+    case '~':
+    case ']':
+    case '|':
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* Septets of the character in the GSM alphabet; 2 with an escape before it; 0 when it is not in it. */
 static unsigned septets(uint32_t c)
 {
-    if (c == EURO || (c < 0x80 && c && strchr("\f^{}\\[~]|", (int)c)))
+    if (c == EURO || is_escaped(c))
         return 2;
     if (c < 0x80)
         return c == '\n' || c == '\r' || (c >= ' ' && c != '`' && c != 0x7f);

@@ -27,7 +27,7 @@ static void on_timer_closed(uv_handle_t *timer)
 /* The only place that answers the caller. What the call held of peer and curl has been given back. */
 static void finish(struct mr_http_call *call)
 {
-    assert(!call->peer && !call->easy);
+    assert(!call->peer && !call->handle);
     call->client->n_calls--;
     uv_close((uv_handle_t *)&call->timer, on_timer_closed);
     call->done(call->arg, &call->answer);
@@ -88,11 +88,11 @@ static void follow(struct mr_http_call *call)
     long status = call->answer.status;
     struct mr_err err = {0};
 
-    call->acted |= !mr_http_wanted_is_safe(&call->wanted);
+    call->acted |= !mr_http_shape_is_safe(call->wanted.shape);
     call->answer = (struct mr_http_answer){.retry_after_ms = -1};
     if (++call->n_redirects > call->wanted.redirects_max) {
         mr_http_call_say(call, mr_http_call_refusal(call), "%s redirects more than %u times",
-                         call->wanted.target.origin, call->wanted.redirects_max);
+                         call->wanted.shape->target.origin, call->wanted.redirects_max);
         finish(call);
     } else if (mr_http_wanted_redirect(&call->wanted, status, location, &err) != MR_OK) {
         mr_http_call_say(call, mr_http_call_refusal(call), "%s", err.text);
@@ -104,7 +104,7 @@ static void follow(struct mr_http_call *call)
 
 static void explain_deadline(struct mr_http_call *call)
 {
-    const char *origin = call->wanted.target.origin;
+    const char *origin = call->wanted.shape->target.origin;
     const struct mr_http_peer *peer = call->peer;
     enum mr_http_end end = mr_http_call_end(call);
     char span[32];
@@ -112,9 +112,9 @@ static void explain_deadline(struct mr_http_call *call)
     mr_duration_print(call->begun ? call->wanted.timeout_ms : call->wanted.wait_ms, span);
     if (call->cancelled)
         mr_http_call_say(call, end, "cancelled before %.200s had answered", origin);
-    else if (call->easy && call->n_attempts > 0)
+    else if (call->handle && call->n_attempts > 0)
         mr_http_call_say(call, end, "no whole answer of %.200s within %s", origin, span);
-    else if (call->easy)
+    else if (call->handle)
         mr_http_call_say(call, end, "no connection to %.200s within %s", origin, span);
     else if (peer->looking_up)
         mr_http_call_say(call, end, "no address of %.200s within %s: the name server is silent",
@@ -173,7 +173,7 @@ struct mr_http_call *mr_http_send(struct mr_http_client *client,
     uv_update_time(client->loop); /* a busy turn must not cost this one its time */
     uv_timer_init(client->loop, &call->timer);
     call->timer.data = call;
-    if (mr_http_wanted_init(&call->wanted, request, &err) == MR_OK) {
+    if (mr_http_wanted_init(&call->wanted, client, request, &err) == MR_OK) {
         uv_timer_start(&call->timer, on_timer, call->wanted.wait_ms, 0);
         mr_http_queue_enter(call);
     } else {
@@ -196,7 +196,7 @@ void mr_http_call_begin(struct mr_http_call *call)
 void mr_http_cancel(struct mr_http_call *call)
 {
     call->cancelled = true;
-    if (call->peer && !call->easy) {
+    if (call->peer && !call->handle) {
         explain_deadline(call);
         mr_http_queue_leave(call);
         call->over = true;
@@ -227,6 +227,7 @@ void mr_http_client_close(struct mr_http_client *client)
     assert(client->n_calls == 0);
     mr_http_inbox_close(client->inbox);
     mr_http_resolver_close(client->resolver);
+    mr_http_shapes_close(client);
     mr_http_curl_close(client->curl);
     mr_http_queue_close(client);
 }

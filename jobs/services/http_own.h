@@ -8,6 +8,8 @@
 
 #include <curl/curl.h>
 
+enum { MR_HTTP_URL_MAX = 8192 }; /* bytes */
+
 /* Where one hop of an exchange goes, as read from its url by the parser that curl itself connects by. */
 struct mr_http_target {
     char *origin; /* "https://api.example.org:443": what a peer is called, also for people */
@@ -16,20 +18,46 @@ struct mr_http_target {
     bool tls;
 };
 
-/* A request, copied and checked; what a redirect changes, it changes here. */
-struct mr_http_wanted {
+/*
+ * All of a request but its headers, its body and its numbers, copied and checked. Requests that are alike share one, with the handles that curl
+ * has been told all of it already: to a peer that is asked again and again the same way nothing is parsed, copied or set up twice. Never
+ * changed while somebody shares it.
+ */
+struct mr_http_shape {
+    struct mr_list node; /* in the client's; the one asked for last is the first */
+    struct mr_http_client *client;
+    unsigned refs;     /* the calls that have it, and the client unless it forgot it */
+    bool known;        /* in the client's list */
+    struct mr_buf key; /* what it was read from, byte by byte */
     char *method;
+    bool has_body;
     CURLU *url; /* without user and password */
     struct mr_http_target target;
-    struct curl_slist *headers;
-    struct mr_bytes body; /* owned */
     char *username, *password, *ca_file;
     char **allow; /* NULL-ended */
+    bool from_payload;
+    struct mr_list idle; /* its handles that no call has */
+    unsigned n_idle;
+};
+
+/* A request; what a redirect changes, it changes here. */
+struct mr_http_wanted {
+    struct mr_http_shape *shape;
+    struct curl_slist *headers;
+    struct mr_bytes body; /* owned */
     unsigned peer_max, redirects_max;
     struct mr_http_limits limits;
     uint64_t wait_ms, timeout_ms;
     size_t body_max;
-    bool from_payload;
+};
+
+/* curl's side of one transfer at a time, told all of a shape, which it points into. */
+struct mr_http_handle {
+    struct mr_list node; /* in its shape's idle ones */
+    CURL *easy;
+    struct curl_slist *connect_to, *addresses;
+    uint64_t addressed_at_ms; /* when curl was given these; 0: never */
+    char alias[64];           /* what they are called towards it */
 };
 
 /* An answer while it comes; one for each hop. */
@@ -48,9 +76,7 @@ struct mr_http_call {
     struct mr_http_peer *peer; /* NULL: not in a queue and not under way */
     struct mr_http_wanted wanted;
     struct mr_http_arriving arriving;
-    CURL *easy;                    /* NULL: not under way */
-    struct curl_slist *connect_to; /* of easy */
-    struct curl_slist *addresses;  /* of easy */
+    struct mr_http_handle *handle; /* NULL: not under way */
     char curl_says[CURL_ERROR_SIZE];
     bool sent;           /* bytes may have left, on this hop or one before */
     unsigned n_attempts; /* of this hop: curl repeats what a reused connection did not take */
@@ -89,6 +115,8 @@ struct mr_http_client {
     struct mr_http_resolver *resolver;
     struct mr_http_inbox *inbox;
     struct mr_list peers;
+    struct mr_list shapes;
+    unsigned n_shapes;
     uv_timer_t turns; /* when the next token of a peer is there */
     unsigned n_peers, n_calls;
     uint64_t n_aliases;
@@ -141,32 +169,66 @@ struct mr_http_inbox *mr_http_inbox_new(uv_loop_t *loop, struct mr_http_client *
 /* No thread may be waiting. */
 void mr_http_inbox_close(struct mr_http_inbox *inbox);
 
+/* ---- http_shape.c ---- */
+
+/* The client's one for requests like this, or a new one; the caller's until put. MR_EINVAL: err is for a person. */
+enum mr_code mr_http_shape_get(struct mr_http_client *client,
+                               const struct mr_http_request *request,
+                               struct mr_http_shape **out, struct mr_err *err);
+void mr_http_shape_put(struct mr_http_shape *shape);
+/* In place of a shape that may be shared one that is not, to change at will. */
+struct mr_http_shape *mr_http_shape_part(struct mr_http_shape *shape);
+/* Gives a handle back to be used again by the next call of this shape, or by nobody when it has enough. */
+void mr_http_shape_keep(struct mr_http_shape *shape, struct mr_http_handle *handle);
+/* An idle one, the caller's; NULL when there is none. */
+struct mr_http_handle *mr_http_shape_take(struct mr_http_shape *shape);
+/* What the client still knows. No call may be left. */
+void mr_http_shapes_close(struct mr_http_client *client);
+
 /* ---- http_request.c ---- */
 
+/* Fills an empty shape; one that fails is to be put all the same. */
+enum mr_code mr_http_shape_read(struct mr_http_shape *shape,
+                                const struct mr_http_request *request, struct mr_err *err);
+/* What shape holds besides its handles. */
+void mr_http_shape_clear(struct mr_http_shape *shape);
+/* Into an empty one. */
+void mr_http_shape_copy(struct mr_http_shape *shape, const struct mr_http_shape *from);
 /* out is empty when it fails; err is for a person. */
-enum mr_code mr_http_wanted_init(struct mr_http_wanted *out,
+enum mr_code mr_http_wanted_init(struct mr_http_wanted *out, struct mr_http_client *client,
                                  const struct mr_http_request *request, struct mr_err *err);
 void mr_http_wanted_fini(struct mr_http_wanted *wanted);
+/* Whether it only asks to be shown something (RFC 9110, 9.2.1). */
+bool mr_http_shape_is_safe(const struct mr_http_shape *shape);
+/* Whether sending it twice does the same as sending it once (RFC 9110, 9.2.2). */
+bool mr_http_shape_is_idempotent(const struct mr_http_shape *shape);
+
+/* ---- http_redirect.c ---- */
+
 /*
  * Turns it into the request that answers a redirect (RFC 9110, 15.4). To another origin go neither credentials nor the headers that the
  * caller gave. MR_EINVAL when the location is none that may be followed.
  */
 enum mr_code mr_http_wanted_redirect(struct mr_http_wanted *wanted, long status,
                                      struct mr_bytes location, struct mr_err *err);
-/* Whether it only asks to be shown something (RFC 9110, 9.2.1). */
-bool mr_http_wanted_is_safe(const struct mr_http_wanted *wanted);
-/* Whether sending it twice does the same as sending it once (RFC 9110, 9.2.2). */
-bool mr_http_wanted_is_idempotent(const struct mr_http_wanted *wanted);
+/* Pieces of http_request.c that it needs. */
+enum mr_code mr_http_target_read(CURLU *url, struct mr_http_target *out, struct mr_err *err);
+void mr_http_target_fini(struct mr_http_target *target);
+bool mr_http_url_has_login(CURLU *url);
+void mr_http_wanted_add_header(struct mr_http_wanted *wanted, const char *line);
+void mr_http_wanted_add_own_headers(struct mr_http_wanted *wanted);
 
 /* ---- http_transfer.c: one hop in curl's hands ---- */
 
 /*
- * A handle with everything set; it connects to these addresses and no others. alias names the set: a connection is used again only for the
- * same one. NULL when libcurl has none.
+ * Gives call a handle with everything set; it connects to these addresses and no others. alias names the set: a connection is used again only
+ * for the same one. False when libcurl has none.
  */
-CURL *mr_http_transfer_new(struct mr_http_call *call, const struct mr_http_addresses *found,
+bool mr_http_transfer_open(struct mr_http_call *call, const struct mr_http_addresses *found,
                            const char *alias, uint64_t left_ms);
-void mr_http_transfer_free(struct mr_http_call *call);
+/* Takes it from call, out of curl's hands already; one that came to a good end may serve again. */
+void mr_http_transfer_close(struct mr_http_call *call);
+void mr_http_handle_free(struct mr_http_handle *handle);
 /* Writes call's answer, from how the transfer ended. */
 void mr_http_transfer_judge(struct mr_http_call *call, CURLcode result);
 

@@ -176,11 +176,11 @@ static bool would_wait_too_long(struct mr_http_call *call, struct mr_http_peer *
 /* Every address of the name must be one that may be called: which of them curl takes is up to it. */
 static bool may_call(const struct mr_http_call *call, const struct mr_http_addresses *found)
 {
-    const struct mr_http_wanted *w = &call->wanted;
+    const struct mr_http_shape *s = call->wanted.shape;
 
-    for (unsigned i = 0; w->from_payload && i < found->n; i++)
+    for (unsigned i = 0; s->from_payload && i < found->n; i++)
         if (!mr_http_may_call((const struct sockaddr *)&found->at[i],
-                              (const char *const *)w->allow))
+                              (const char *const *)s->allow))
             return false;
     return true;
 }
@@ -200,7 +200,7 @@ static void begin(struct mr_http_call *call)
     }
     mr_http_call_begin(call);
     uint64_t left_ms = uv_timer_get_due_in(&call->timer);
-    if (!mr_http_transfer_new(call, &peer->found, peer->alias, left_ms ? left_ms : 1)) {
+    if (!mr_http_transfer_open(call, &peer->found, peer->alias, left_ms ? left_ms : 1)) {
         mr_http_call_say(call, mr_http_call_end(call), "libcurl gives no handle");
         turn_away(call);
         return;
@@ -209,7 +209,7 @@ static void begin(struct mr_http_call *call)
     mr_bucket_take(&peer->bucket, &call->wanted.limits.rate, uv_hrtime());
     step_out(call);
     peer->n_active++;
-    mr_http_curl_add(peer->client->curl, call->easy);
+    mr_http_curl_add(peer->client->curl, call->handle->easy);
 }
 
 /* Whether the first of those who wait is done with waiting: it has begun, or was turned away. */
@@ -246,7 +246,7 @@ static void pump(struct mr_http_peer *peer)
 
 void mr_http_queue_enter(struct mr_http_call *call)
 {
-    struct mr_http_peer *peer = find_peer(call->client, &call->wanted.target);
+    struct mr_http_peer *peer = find_peer(call->client, &call->wanted.shape->target);
 
     if (would_wait_too_long(call, peer)) {
         mr_http_call_finish_soon(call);
@@ -262,10 +262,10 @@ void mr_http_queue_leave(struct mr_http_call *call)
 {
     struct mr_http_peer *peer = call->peer;
 
-    if (call->easy) {
+    if (call->handle) {
         mr_http_circuit_end(call);
-        mr_http_curl_remove(call->client->curl, call->easy);
-        mr_http_transfer_free(call);
+        mr_http_curl_remove(call->client->curl, call->handle->easy);
+        mr_http_transfer_close(call);
         peer->n_active--;
     } else {
         step_out(call);
@@ -279,6 +279,7 @@ void mr_http_queue_leave(struct mr_http_call *call)
 void mr_http_queue_open(struct mr_http_client *client)
 {
     mr_list_init(&client->peers);
+    mr_list_init(&client->shapes);
     uv_timer_init(client->loop, &client->turns);
     client->turns.data = client;
 }

@@ -5,11 +5,11 @@
 #include <string.h>
 #include <strings.h>
 
-enum { URL_MAX = 8192, PEER_MAX = 20 };
+enum { PEER_MAX = 20 };
 
 /* ---- the url ---- */
 
-static void target_fini(struct mr_http_target *target)
+void mr_http_target_fini(struct mr_http_target *target)
 {
     free(target->origin);
     free(target->host);
@@ -34,7 +34,7 @@ enum { HOST_FLAGS = CURLU_PUNYCODE };
 enum { HOST_FLAGS = 0 };
 #endif
 
-static enum mr_code read_target(CURLU *url, struct mr_http_target *out, struct mr_err *err)
+enum mr_code mr_http_target_read(CURLU *url, struct mr_http_target *out, struct mr_err *err)
 {
     char *scheme = part_of(url, CURLUPART_SCHEME, 0), *host = NULL, *port = NULL, *zone = NULL;
     enum mr_code code = MR_OK;
@@ -71,7 +71,7 @@ static CURLU *new_url(void)
     return url;
 }
 
-static bool has_login(CURLU *url)
+bool mr_http_url_has_login(CURLU *url)
 {
     char *user = part_of(url, CURLUPART_USER, 0);
     char *password = part_of(url, CURLUPART_PASSWORD, 0);
@@ -83,31 +83,31 @@ static bool has_login(CURLU *url)
 }
 
 /* A configured url may hold user and password; they go where the others are. */
-static void take_login(struct mr_http_wanted *w)
+static void take_login(struct mr_http_shape *s)
 {
-    if (!w->username) {
-        w->username = part_of(w->url, CURLUPART_USER, CURLU_URLDECODE);
-        w->password = part_of(w->url, CURLUPART_PASSWORD, CURLU_URLDECODE);
+    if (!s->username) {
+        s->username = part_of(s->url, CURLUPART_USER, CURLU_URLDECODE);
+        s->password = part_of(s->url, CURLUPART_PASSWORD, CURLU_URLDECODE);
     }
-    curl_url_set(w->url, CURLUPART_USER, NULL, 0);
-    curl_url_set(w->url, CURLUPART_PASSWORD, NULL, 0);
+    curl_url_set(s->url, CURLUPART_USER, NULL, 0);
+    curl_url_set(s->url, CURLUPART_PASSWORD, NULL, 0);
 }
 
-static enum mr_code read_url(struct mr_http_wanted *w, const char *url, struct mr_err *err)
+static enum mr_code read_url(struct mr_http_shape *s, const char *url, struct mr_err *err)
 {
     struct mr_err why = {0};
 
-    if (!url || strlen(url) > URL_MAX)
+    if (!url || strlen(url) > MR_HTTP_URL_MAX)
         return mr_fail(err, MR_EINVAL, url ? "the url is longer than %d bytes" : "no url",
-                       URL_MAX);
-    CURLUcode code = curl_url_set(w->url, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);
+                       MR_HTTP_URL_MAX);
+    CURLUcode code = curl_url_set(s->url, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);
     if (code != CURLUE_OK)
         return mr_fail(err, MR_EINVAL, "the url is refused: %s", curl_url_strerror(code));
-    if (w->from_payload && has_login(w->url))
+    if (s->from_payload && mr_http_url_has_login(s->url))
         return mr_fail(err, MR_EINVAL,
                        "the url is refused: it holds a user or a password; a header can");
-    take_login(w);
-    if (read_target(w->url, &w->target, &why) != MR_OK)
+    take_login(s);
+    if (mr_http_target_read(s->url, &s->target, &why) != MR_OK)
         return mr_fail(err, MR_EINVAL, "the url is refused: %s", why.text);
     return MR_OK;
 }
@@ -115,20 +115,20 @@ static enum mr_code read_url(struct mr_http_wanted *w, const char *url, struct m
 enum mr_code mr_http_url_host(const char *url, char **out_host, unsigned *out_port,
                               struct mr_err *err)
 {
-    struct mr_http_wanted w = {.url = new_url()};
-    enum mr_code code = read_url(&w, url, err);
+    struct mr_http_shape s = {.url = new_url()};
+    enum mr_code code = read_url(&s, url, err);
 
     if (code == MR_OK) {
-        *out_host = mr_strdup(w.target.host);
-        *out_port = w.target.port;
+        *out_host = mr_strdup(s.target.host);
+        *out_port = s.target.port;
     }
-    mr_http_wanted_fini(&w);
+    mr_http_shape_clear(&s);
     return code;
 }
 
-/* ---- method and headers ---- */
+/* ---- headers ---- */
 
-static void add_header(struct mr_http_wanted *w, const char *line)
+void mr_http_wanted_add_header(struct mr_http_wanted *w, const char *line)
 {
     struct curl_slist *list = curl_slist_append(w->headers, line);
 
@@ -148,11 +148,11 @@ static enum mr_code check_and_add(struct mr_http_wanted *w, const char *line,
         return mr_fail(err, MR_EINVAL, "header %.*s holds a line end or another control byte",
                        (int)(colon - line < 60 ? colon - line : 60), line);
     if (colon[1 + strspn(colon + 1, " \t")] != '\0') {
-        add_header(w, line);
+        mr_http_wanted_add_header(w, line);
         return MR_OK;
     }
     char *empty = mr_asprintf("%.*s;", (int)(colon - line), line); /* so curl spells no value */
-    add_header(w, empty);
+    mr_http_wanted_add_header(w, empty);
     free(empty);
     return MR_OK;
 }
@@ -169,14 +169,14 @@ static bool has_header(const struct mr_http_wanted *w, const char *name)
 }
 
 /* What curl would add by itself and we do not want: waiting for a 100, and a type that nobody named. */
-static void add_own_headers(struct mr_http_wanted *w)
+void mr_http_wanted_add_own_headers(struct mr_http_wanted *w)
 {
     if (!has_header(w, "Expect"))
-        add_header(w, "Expect:");
+        mr_http_wanted_add_header(w, "Expect:");
     if (!has_header(w, "Content-Type"))
-        add_header(w, "Content-Type:");
+        mr_http_wanted_add_header(w, "Content-Type:");
     if (!has_header(w, "User-Agent"))
-        add_header(w, "User-Agent: millrace/" MR_VERSION);
+        mr_http_wanted_add_header(w, "User-Agent: millrace/" MR_VERSION);
 }
 
 static enum mr_code read_headers(struct mr_http_wanted *w,
@@ -193,23 +193,22 @@ static enum mr_code read_headers(struct mr_http_wanted *w,
         free(line);
     }
     if (code == MR_OK)
-        add_own_headers(w);
+        mr_http_wanted_add_own_headers(w);
     return code;
 }
 
-static enum mr_code read_method(struct mr_http_wanted *w, const char *method,
-                                struct mr_err *err)
+/* ---- the shape ---- */
+
+static enum mr_code read_method(struct mr_http_shape *s, const char *method, struct mr_err *err)
 {
     if (!method)
-        method = w->body.at ? "POST" : "GET";
+        method = s->has_body ? "POST" : "GET";
     if (!mr_http_is_token(method, strlen(method)) || strlen(method) > 20 ||
         strcasecmp(method, "CONNECT") == 0)
         return mr_fail(err, MR_EINVAL, "no such method");
-    w->method = mr_strdup(method);
+    s->method = mr_strdup(method);
     return MR_OK;
 }
-
-/* ---- the whole ---- */
 
 static char **copy_texts(const char *const *texts)
 {
@@ -223,137 +222,51 @@ static char **copy_texts(const char *const *texts)
     return copy;
 }
 
-static void copy_values(struct mr_http_wanted *w, const struct mr_http_request *request)
+enum mr_code mr_http_shape_read(struct mr_http_shape *s, const struct mr_http_request *request,
+                                struct mr_err *err)
 {
-    w->url = new_url();
-    if (request->body.at)
-        w->body = (struct mr_bytes){mr_strndup(request->body.at, request->body.len),
-                                    request->body.len};
-    w->username = mr_strdup(request->username);
-    w->password = mr_strdup(request->password);
-    w->ca_file = mr_strdup(request->ca_file);
-    w->allow = copy_texts(request->allow);
-    w->peer_max = request->peer_max ? request->peer_max : PEER_MAX;
-    w->redirects_max = request->redirects_max;
-    w->limits = request->limits;
-    w->wait_ms = request->limits.wait_ms ? request->limits.wait_ms : request->timeout_ms;
-    w->timeout_ms = request->timeout_ms;
-    w->body_max = request->body_max;
-    w->from_payload = request->from_payload;
-}
-
-enum mr_code mr_http_wanted_init(struct mr_http_wanted *out,
-                                 const struct mr_http_request *request, struct mr_err *err)
-{
-    *out = (struct mr_http_wanted){0};
-    copy_values(out, request);
-    enum mr_code code = read_method(out, request->method, err);
+    s->url = new_url();
+    s->has_body = request->body.at != NULL;
+    s->username = mr_strdup(request->username);
+    s->password = mr_strdup(request->password);
+    s->ca_file = mr_strdup(request->ca_file);
+    s->allow = copy_texts(request->allow);
+    s->from_payload = request->from_payload;
+    enum mr_code code = read_method(s, request->method, err);
     if (code == MR_OK)
-        code = read_url(out, request->url, err);
-    if (code == MR_OK)
-        code = read_headers(out, request, err);
-    if (code != MR_OK)
-        mr_http_wanted_fini(out);
+        code = read_url(s, request->url, err);
     return code;
 }
 
-static void drop_body(struct mr_http_wanted *w)
+void mr_http_shape_copy(struct mr_http_shape *s, const struct mr_http_shape *from)
 {
-    free((char *)w->body.at);
-    w->body = (struct mr_bytes){0};
+    s->url = curl_url_dup(from->url);
+    if (!s->url)
+        abort(); /* out of memory, as in mr_zalloc */
+    s->target = (struct mr_http_target){.origin = mr_strdup(from->target.origin),
+                                        .host = mr_strdup(from->target.host),
+                                        .port = from->target.port,
+                                        .tls = from->target.tls};
+    s->method = mr_strdup(from->method);
+    s->has_body = from->has_body;
+    s->username = mr_strdup(from->username);
+    s->password = mr_strdup(from->password);
+    s->ca_file = mr_strdup(from->ca_file);
+    s->allow = copy_texts((const char *const *)from->allow);
+    s->from_payload = from->from_payload;
 }
 
-static void drop_login(struct mr_http_wanted *w)
+void mr_http_shape_clear(struct mr_http_shape *s)
 {
-    free(w->username);
-    free(w->password);
-    w->username = w->password = NULL;
-}
-
-void mr_http_wanted_fini(struct mr_http_wanted *wanted)
-{
-    for (size_t i = 0; wanted->allow && wanted->allow[i]; i++)
-        free(wanted->allow[i]);
-    free(wanted->allow);
-    drop_body(wanted);
-    drop_login(wanted);
-    free(wanted->ca_file);
-    free(wanted->method);
-    curl_slist_free_all(wanted->headers);
-    target_fini(&wanted->target);
-    curl_url_cleanup(wanted->url);
-    *wanted = (struct mr_http_wanted){0};
-}
-
-/* ---- a redirect ---- */
-
-/* Anybody may see these; whatever else the caller gave may be a secret. */
-static void keep_harmless_headers(struct mr_http_wanted *w)
-{
-    static const char *const harmless[] = {"Accept:", "Content-Type:", "User-Agent:"};
-    struct curl_slist *all = w->headers;
-
-    w->headers = NULL;
-    for (const struct curl_slist *h = all; h; h = h->next)
-        for (size_t i = 0; i < MR_COUNT(harmless); i++)
-            if (strncasecmp(h->data, harmless[i], strlen(harmless[i])) == 0)
-                add_header(w, h->data);
-    curl_slist_free_all(all);
-}
-
-/* What was asked becomes "show me that". */
-static void become_get(struct mr_http_wanted *w)
-{
-    struct curl_slist *all = w->headers;
-
-    free(w->method);
-    w->method = mr_strdup("GET");
-    drop_body(w);
-    w->headers = NULL;
-    for (const struct curl_slist *h = all; h; h = h->next)
-        if (strncasecmp(h->data, "Content-", strlen("Content-")) != 0)
-            add_header(w, h->data);
-    curl_slist_free_all(all);
-}
-
-static bool changes_method(const struct mr_http_wanted *w, long status)
-{
-    if (status == 303)
-        return strcmp(w->method, "GET") != 0 && strcmp(w->method, "HEAD") != 0;
-    return (status == 301 || status == 302) && strcmp(w->method, "POST") == 0;
-}
-
-enum mr_code mr_http_wanted_redirect(struct mr_http_wanted *wanted, long status,
-                                     struct mr_bytes location, struct mr_err *err)
-{
-    char *text = mr_strndup(location.at, location.len);
-    struct mr_http_target target = {0};
-    struct mr_err why = {0};
-
-    CURLUcode set = location.len > URL_MAX ? CURLUE_MALFORMED_INPUT
-                                           : curl_url_set(wanted->url, CURLUPART_URL, text,
-                                                          CURLU_NON_SUPPORT_SCHEME);
-    free(text);
-    if (set != CURLUE_OK)
-        return mr_fail(err, MR_EINVAL, "redirected to what is no url");
-    if (has_login(wanted->url))
-        return mr_fail(err, MR_EINVAL, "redirected to a url with a user or a password");
-    if (read_target(wanted->url, &target, &why) != MR_OK)
-        return mr_fail(err, MR_EINVAL, "redirected to a url that is refused: %s", why.text);
-    bool same = strcasecmp(target.origin, wanted->target.origin) == 0;
-    bool weaker = wanted->target.tls && !target.tls;
-    target_fini(&wanted->target);
-    wanted->target = target;
-    if (weaker)
-        return mr_fail(err, MR_EINVAL, "redirected out of https");
-    if (!same) {
-        drop_login(wanted);
-        keep_harmless_headers(wanted);
-    }
-    if (changes_method(wanted, status))
-        become_get(wanted);
-    add_own_headers(wanted);
-    return MR_OK;
+    for (size_t i = 0; s->allow && s->allow[i]; i++)
+        free(s->allow[i]);
+    free(s->allow);
+    free(s->username);
+    free(s->password);
+    free(s->ca_file);
+    free(s->method);
+    mr_http_target_fini(&s->target);
+    curl_url_cleanup(s->url);
 }
 
 static const char *const idempotent[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
@@ -367,12 +280,45 @@ static bool is_one_of(const char *method, const char *const *methods, size_t n)
     return false;
 }
 
-bool mr_http_wanted_is_safe(const struct mr_http_wanted *wanted)
+bool mr_http_shape_is_safe(const struct mr_http_shape *shape)
 {
-    return is_one_of(wanted->method, idempotent, SAFE);
+    return is_one_of(shape->method, idempotent, SAFE);
 }
 
-bool mr_http_wanted_is_idempotent(const struct mr_http_wanted *wanted)
+bool mr_http_shape_is_idempotent(const struct mr_http_shape *shape)
 {
-    return is_one_of(wanted->method, idempotent, MR_COUNT(idempotent));
+    return is_one_of(shape->method, idempotent, MR_COUNT(idempotent));
+}
+
+/* ---- the whole ---- */
+
+enum mr_code mr_http_wanted_init(struct mr_http_wanted *out, struct mr_http_client *client,
+                                 const struct mr_http_request *request, struct mr_err *err)
+{
+    *out = (struct mr_http_wanted){
+        .peer_max = request->peer_max ? request->peer_max : PEER_MAX,
+        .redirects_max = request->redirects_max,
+        .limits = request->limits,
+        .wait_ms = request->limits.wait_ms ? request->limits.wait_ms : request->timeout_ms,
+        .timeout_ms = request->timeout_ms,
+        .body_max = request->body_max,
+    };
+    enum mr_code code = mr_http_shape_get(client, request, &out->shape, err);
+    if (code == MR_OK)
+        code = read_headers(out, request, err);
+    if (code == MR_OK && request->body.at)
+        out->body = (struct mr_bytes){mr_strndup(request->body.at, request->body.len),
+                                      request->body.len};
+    if (code != MR_OK)
+        mr_http_wanted_fini(out);
+    return code;
+}
+
+void mr_http_wanted_fini(struct mr_http_wanted *wanted)
+{
+    if (wanted->shape)
+        mr_http_shape_put(wanted->shape);
+    curl_slist_free_all(wanted->headers);
+    free((char *)wanted->body.at);
+    *wanted = (struct mr_http_wanted){0};
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ADDRESSED_MS = 30000 };
+
 /* ---- where it connects ---- */
 
 static void append_address(struct mr_buf *out, const struct sockaddr_storage *address)
@@ -30,54 +32,69 @@ static struct curl_slist *list_of(const char *text)
     return list;
 }
 
-/*
- * Whatever the url's host is called, curl connects to alias, and alias is these addresses. So it asks no name server, nothing
- * can come between our check and its connecting, and an idle connection is found again by alias alone. The
- * entry (+) is forgotten by curl after a minute; it is needed at once.
- */
-static void connect_to(struct mr_http_call *call, const struct mr_http_addresses *found,
-                       const char *alias)
+/* "alias:port:address,address" as CURLOPT_RESOLVE wants it, and "::alias:port" as CURLOPT_CONNECT_TO does. */
+static void write_addresses(struct mr_http_handle *handle,
+                            const struct mr_http_addresses *found, unsigned port)
 {
     struct mr_buf text = {0};
 
-    mr_buf_printf(&text, "+%s:%u:", alias, call->wanted.target.port);
+    mr_buf_printf(&text, "+%s:%u:", handle->alias, port);
     for (unsigned i = 0; i < found->n; i++) {
         mr_buf_text(&text, i > 0 ? "," : "");
         append_address(&text, &found->at[i]);
     }
-    call->addresses = list_of(text.at);
+    handle->addresses = list_of(text.at);
     mr_buf_clear(&text);
-    mr_buf_printf(&text, "::%s:%u", alias, call->wanted.target.port);
-    call->connect_to = list_of(text.at);
+    mr_buf_printf(&text, "::%s:%u", handle->alias, port);
+    handle->connect_to = list_of(text.at);
     mr_buf_fini(&text);
-    curl_easy_setopt(call->easy, CURLOPT_RESOLVE, call->addresses);
-    curl_easy_setopt(call->easy, CURLOPT_CONNECT_TO, call->connect_to);
-    /* No proxy out of the environment, whoever gave the url: the addresses that were checked are those that are called. */
-    curl_easy_setopt(call->easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(call->easy, CURLOPT_NOPROXY, "*");
+}
+
+/*
+ * Whatever the url's host is called, curl connects to alias, and alias is these addresses. So it asks no name server, nothing
+ * can come between our check and its connecting, and an idle connection is found again by alias alone. The
+ * entry (+) is forgotten by curl after a minute; a handle that is used again tells it anew before.
+ */
+static void connect_to(struct mr_http_handle *handle, const struct mr_http_addresses *found,
+                       const char *alias, unsigned port, uint64_t now_ms)
+{
+    struct curl_slist *addresses = handle->addresses, *to = handle->connect_to;
+
+    if (addresses && strcmp(handle->alias, alias) == 0 &&
+        now_ms - handle->addressed_at_ms < ADDRESSED_MS)
+        return;
+    snprintf(handle->alias, sizeof(handle->alias), "%s", alias);
+    handle->addressed_at_ms = now_ms;
+    write_addresses(handle, found, port);
+    curl_easy_setopt(handle->easy, CURLOPT_RESOLVE, handle->addresses);
+    curl_easy_setopt(handle->easy, CURLOPT_CONNECT_TO, handle->connect_to);
+    curl_slist_free_all(addresses);
+    curl_slist_free_all(to);
 }
 
 /* ---- what it sends ---- */
 
-static void write_method(CURL *easy, const struct mr_http_wanted *w)
+/* Methods whose body may be empty, but is there. */
+static bool sends_body(const struct mr_http_shape *s)
 {
-    bool post = strcmp(w->method, "POST") == 0;
-    bool put = strcmp(w->method, "PUT") == 0 || strcmp(w->method, "PATCH") == 0;
+    return s->has_body || strcmp(s->method, "POST") == 0 || strcmp(s->method, "PUT") == 0 ||
+           strcmp(s->method, "PATCH") == 0;
+}
 
-    if (w->body.at || post || put) {
+static void write_method(CURL *easy, const struct mr_http_shape *s)
+{
+    if (sends_body(s)) {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)w->body.len);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, w->body.at ? w->body.at : "");
-        if (!post)
-            curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, w->method);
-    } else if (strcmp(w->method, "HEAD") == 0) {
+        if (strcmp(s->method, "POST") != 0)
+            curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, s->method);
+    } else if (strcmp(s->method, "HEAD") == 0) {
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
     } else {
-        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, w->method);
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, s->method);
     }
 }
 
-static void write_security(CURL *easy, const struct mr_http_wanted *w)
+static void write_security(CURL *easy, const struct mr_http_shape *s)
 {
 #if LIBCURL_VERSION_NUM >= 0x075500
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -87,13 +104,16 @@ static void write_security(CURL *easy, const struct mr_http_wanted *w)
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2); /* at least */
-    if (w->ca_file)
-        curl_easy_setopt(easy, CURLOPT_CAINFO, w->ca_file);
-    if (w->username) {
+    if (s->ca_file)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, s->ca_file);
+    if (s->username) {
         curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-        curl_easy_setopt(easy, CURLOPT_USERNAME, w->username);
-        curl_easy_setopt(easy, CURLOPT_PASSWORD, w->password ? w->password : "");
+        curl_easy_setopt(easy, CURLOPT_USERNAME, s->username);
+        curl_easy_setopt(easy, CURLOPT_PASSWORD, s->password ? s->password : "");
     }
+    /* No proxy out of the environment, whoever gave the url: the addresses that were checked are those that are called. */
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
 }
 
 /*
@@ -107,8 +127,8 @@ static int on_ready(void *arg, char *ip, char *local_ip, int port, int local_por
     long written = 0;
 
     (void)ip, (void)local_ip, (void)port, (void)local_port;
-    if (call->n_attempts++ > 0 && !mr_http_wanted_is_idempotent(&call->wanted)) {
-        curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &written);
+    if (call->n_attempts++ > 0 && !mr_http_shape_is_idempotent(call->wanted.shape)) {
+        curl_easy_getinfo(call->handle->easy, CURLINFO_REQUEST_SIZE, &written);
         if (written > 0)
             return CURL_PREREQFUNC_ABORT;
     }
@@ -116,53 +136,83 @@ static int on_ready(void *arg, char *ip, char *local_ip, int port, int local_por
     return CURL_PREREQFUNC_OK;
 }
 
-static void write_callbacks(struct mr_http_call *call)
+/* What is alike in all requests of a shape. */
+static struct mr_http_handle *new_handle(const struct mr_http_shape *shape)
 {
-    CURL *easy = call->easy;
+    CURL *easy = curl_easy_init();
 
+    if (!easy)
+        return NULL;
+    struct mr_http_handle *handle = mr_zalloc(sizeof(*handle));
+    mr_list_init(&handle->node);
+    handle->easy = easy;
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_CURLU, shape->url);
+    /* Over HTTP/2 many would share a connection, and its end would say less of each. */
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, mr_http_on_header);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, mr_http_on_body);
+    write_method(easy, shape);
+    write_security(easy, shape);
+    return handle;
+}
+
+/* What is this call's own. */
+static void write_own(struct mr_http_call *call, uint64_t left_ms)
+{
+    const struct mr_http_wanted *w = &call->wanted;
+    CURL *easy = call->handle->easy;
+
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, w->headers);
+    if (sends_body(w->shape)) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)w->body.len);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, w->body.at ? w->body.at : "");
+    }
+    /* The exchange has a deadline of its own; curl shares the time out among several addresses. */
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->curl_says);
-    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, mr_http_on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, &call->arriving);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, mr_http_on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, &call->arriving);
 }
 
-CURL *mr_http_transfer_new(struct mr_http_call *call, const struct mr_http_addresses *found,
+bool mr_http_transfer_open(struct mr_http_call *call, const struct mr_http_addresses *found,
                            const char *alias, uint64_t left_ms)
 {
-    const struct mr_http_wanted *w = &call->wanted;
+    struct mr_http_shape *shape = call->wanted.shape;
 
-    call->easy = curl_easy_init();
-    if (!call->easy)
-        return NULL;
+    call->handle = mr_http_shape_take(shape);
+    if (!call->handle)
+        call->handle = new_handle(shape);
+    if (!call->handle)
+        return false;
     call->n_attempts = 0;
     call->curl_says[0] = '\0';
     mr_http_arriving_clear(&call->arriving);
-    call->arriving.body_max = w->body_max;
-    curl_easy_setopt(call->easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(call->easy, CURLOPT_CURLU, w->url);
-    curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, w->headers);
-    /* Over HTTP/2 many would share a connection, and its end would say less of each. */
-    curl_easy_setopt(call->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    /* The exchange has a deadline of its own; curl shares the time out among several addresses. */
-    curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
-    write_method(call->easy, w);
-    write_security(call->easy, w);
-    write_callbacks(call);
-    connect_to(call, found, alias);
-    return call->easy;
+    call->arriving.body_max = call->wanted.body_max;
+    write_own(call, left_ms);
+    connect_to(call->handle, found, alias, shape->target.port, uv_now(call->client->loop));
+    return true;
 }
 
-void mr_http_transfer_free(struct mr_http_call *call)
+void mr_http_handle_free(struct mr_http_handle *handle)
 {
-    curl_easy_cleanup(call->easy);
-    curl_slist_free_all(call->connect_to);
-    curl_slist_free_all(call->addresses);
-    call->easy = NULL;
-    call->connect_to = call->addresses = NULL;
+    curl_easy_cleanup(handle->easy);
+    curl_slist_free_all(handle->connect_to);
+    curl_slist_free_all(handle->addresses);
+    free(handle);
+}
+
+/* What went wrong may have left something behind in it. */
+void mr_http_transfer_close(struct mr_http_call *call)
+{
+    if (call->answer.end == MR_HTTP_ANSWERED && !call->answer.truncated)
+        mr_http_shape_keep(call->wanted.shape, call->handle);
+    else
+        mr_http_handle_free(call->handle);
+    call->handle = NULL;
 }
 
 /* ---- what came of it ---- */
@@ -186,12 +236,12 @@ static bool is_about_tls(CURLcode result)
 /* What curl says in its own words is shown for TLS alone: elsewhere they may hold a piece of the url. */
 static void explain_not_sent(struct mr_http_call *call, CURLcode result)
 {
-    const char *origin = call->wanted.target.origin;
+    const char *origin = call->wanted.shape->target.origin;
     char *out = call->answer.trouble;
     size_t size = sizeof(call->answer.trouble);
     long error = 0;
 
-    curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &error);
+    curl_easy_getinfo(call->handle->easy, CURLINFO_OS_ERRNO, &error);
     if (is_about_tls(result))
         snprintf(out, size, "no trusted TLS with %s: %.180s", origin,
                  *call->curl_says ? call->curl_says : curl_easy_strerror(result));
@@ -203,7 +253,7 @@ static void explain_not_sent(struct mr_http_call *call, CURLcode result)
 
 static void explain_unknown(struct mr_http_call *call, CURLcode result, long status)
 {
-    const char *origin = call->wanted.target.origin;
+    const char *origin = call->wanted.shape->target.origin;
     char *out = call->answer.trouble;
     size_t size = sizeof(call->answer.trouble);
 
@@ -244,7 +294,7 @@ void mr_http_transfer_judge(struct mr_http_call *call, CURLcode result)
     bool whole = is_whole(call, result);
     long status = 0;
 
-    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(call->handle->easy, CURLINFO_RESPONSE_CODE, &status);
     if (whole && status >= 100 && status <= 599) {
         take_answer(call, status);
     } else if (!call->sent) {

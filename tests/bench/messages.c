@@ -1,8 +1,8 @@
 /*
- * What a worker that sends text messages is measured beside: libcurl's multi interface in a bare loop, with the same request, the same
- * server and as many connections.
+ * What a worker that sends text messages is measured beside, with the same request to the same server: the plain loop, one message
+ * after the other by curl_easy_perform; and libcurl's multi interface over as many connections as the worker has, which does nothing else.
  *
- *     bench-messages --port N --connections C --messages M --form FILE    FILE holds the body of each request
+ *     bench-messages --port N --connections C --messages M --form FILE    FILE holds the body of each request; 0: the plain loop
  */
 #include <curl/curl.h>
 #include <getopt.h>
@@ -90,6 +90,18 @@ static void send_all(const char *url, unsigned connections, unsigned long long m
     curl_slist_free_all(headers);
 }
 
+static void send_each(const char *url, unsigned long long messages)
+{
+    struct curl_slist *headers =
+        curl_slist_append(NULL, "Content-Type: application/x-www-form-urlencoded");
+    CURL *easy = new_handle(url, headers);
+
+    for (unsigned long long i = 0; i < messages; i++)
+        check(easy, curl_easy_perform(easy));
+    curl_easy_cleanup(easy);
+    curl_slist_free_all(headers);
+}
+
 static size_t read_form(const char *path)
 {
     FILE *file = fopen(path, "re");
@@ -128,11 +140,14 @@ int main(int argc, char **argv)
         else
             return 64;
     }
-    if (!*url || connections < 1 || connections > CONNECTIONS_MAX || messages < connections ||
+    if (!*url || connections > CONNECTIONS_MAX || messages < connections ||
         read_form(path) == 0)
         return 64;
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    send_all(url, (unsigned)connections, messages);
+    if (connections == 0)
+        send_each(url, messages);
+    else
+        send_all(url, (unsigned)connections, messages);
     curl_global_cleanup();
     return 0;
 }

@@ -150,6 +150,7 @@ static void on_pushed(void *arg, enum mr_code code, const redisReply *reply)
     struct mr_follow *follow = arg;
     struct mr_item *item = follow->item;
     struct mr_lease *lease = item->lease;
+    struct mr_worker *worker = lease->source->worker;
 
     lease->owed--; /* it does not name the lease: lost with its connection, it taints no name */
     follow->sent = false;
@@ -163,7 +164,7 @@ static void on_pushed(void *arg, enum mr_code code, const redisReply *reply)
     } else if (reply) {
         mr_settle_later(lease);
     }
-    mr_worker_wake(lease->source->worker);
+    mr_worker_wake(worker);
 }
 
 void mr_follow_send(struct mr_item *item)

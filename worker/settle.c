@@ -100,6 +100,7 @@ static void on_script(void *arg, enum mr_code code, const redisReply *reply)
 {
     struct mr_item *item = arg;
     struct mr_lease *lease = item->lease;
+    struct mr_worker *worker = lease->source->worker;
 
     mr_settle_answered(lease, reply);
     item->sent = false;
@@ -115,7 +116,7 @@ static void on_script(void *arg, enum mr_code code, const redisReply *reply)
         mr_settle_later(lease);
     }
     mr_settle_check(lease);
-    mr_worker_wake(lease->source->worker);
+    mr_worker_wake(worker);
 }
 
 /* The script that does the same as LSET works all the same; now and then the plain command is tried again. */

@@ -102,6 +102,42 @@ START_TEST(a_refused_settlement_is_said_again_but_not_in_a_hurry)
 }
 END_TEST
 
+static const struct {
+    const char *refused, *job;
+    bool at_once; /* else when the batch is here: a fetch needs the right too */
+} last_words[] = {
+    {"-evalsha",
+     "{\"uuid\":\"job-1\",\"job\":\"ledger.write\",\"data\":{\"ms\":500,\"fail\":1}}",           false},
+    {"-rpush",
+     "{\"uuid\":\"job-1\",\"job\":\"debug.push\",\"data\":{\"queue\":\"other\",\"job\":\"a\"}}", true },
+};
+
+/* Two answers are on their way when the first of them says that the batch is gone: the other finds nothing to settle. */
+START_TEST(a_batch_that_vanishes_takes_its_worker_not_along)
+{
+    begin(four_at_once);
+    push(0, 1, 1500);
+    mr_mill_push_raw(&mill, "main", last_words[_i].job, strlen(last_words[_i].job));
+    if (last_words[_i].at_once)
+        let(last_words[_i].refused);
+    mr_mill_resume(&mill, "main");
+    mr_wait_for(mr_mill_noted(&mill, 's', 0) == 1, PATIENCE_MS);
+    let(last_words[_i].refused);
+    mr_wait_for(mr_mill_refusals(&mill, last_words[_i].refused + 1) > 1, PATIENCE_MS);
+    ck_assert_uint_eq(mr_mill_noted(&mill, 'e', 0), 0);
+    mr_redis_do(
+        &mill.redis, "EVAL %s 0",
+        "for _, key in ipairs(redis.call('KEYS', '*:lease:*')) do redis.call('DEL', key) "
+        "end");
+    mr_wait_for(mr_mill_noted(&mill, 'e', 0) == 1, PATIENCE_MS);
+    let("+@all");
+    push(2, 1, 0);
+    mr_wait_for(mr_mill_noted(&mill, 'e', 2) == 1, PATIENCE_MS);
+    mr_wait_for(mr_mill_is_empty(&mill, "main"), PATIENCE_MS);
+    mr_mill_stop(&mill);
+}
+END_TEST
+
 START_TEST(a_refused_closing_of_a_wake_name_is_said_again_but_not_in_a_hurry)
 {
     enum { WATCH_MS = 2000, ONCE_A_MS = 100 };
@@ -267,6 +303,7 @@ int main(void)
     const struct mr_test tests[] = {
         {leased_jobs_that_cannot_be_read_are_read_when_they_can,            0},
         {a_refused_settlement_is_said_again_but_not_in_a_hurry,             2},
+        {a_batch_that_vanishes_takes_its_worker_not_along,                  2},
         {a_refused_closing_of_a_wake_name_is_said_again_but_not_in_a_hurry, 0},
         {a_worker_without_its_waiters_connection_asks_by_itself,            0},
         {a_busy_redis_is_waited_for,                                        0},

@@ -23,7 +23,7 @@ struct mr_compose mr_compose_of(const char *job, json_t *data)
     };
 }
 
-static bool is_uuid(const char *uuid)
+bool mr_compose_is_uuid(const char *uuid)
 {
     size_t len =
         strspn(uuid, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
@@ -37,7 +37,7 @@ static enum mr_code check(const struct mr_compose *compose, struct mr_err *err)
         return mr_fail(err, MR_EINVAL,
                        "job \"%.200s\": a name is 1 to 200 of A-Z a-z 0-9 _ . \\ @ -",
                        compose->job ? compose->job : "");
-    if (compose->uuid && !is_uuid(compose->uuid))
+    if (compose->uuid && !mr_compose_is_uuid(compose->uuid))
         return mr_fail(err, MR_EINVAL, "uuid \"%.100s\": must be 1 to 100 of A-Z a-z 0-9 _ . -",
                        compose->uuid);
     if (compose->n_backoff > MR_ENVELOPE_BACKOFFS)

@@ -33,6 +33,8 @@ struct mr_compose {
 };
 
 struct mr_compose mr_compose_of(const char *job, json_t *data);
+/* Whether a new job may be called so. */
+bool mr_compose_is_uuid(const char *uuid);
 
 /*
  * Appends the envelope to out; out_uuid (NULL is allowed) gets its uuid. MR_EINVAL when a worker would refuse it

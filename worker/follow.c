@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PUSH_UUID_MAX = 512 }; /* room to say what is too long */
+enum {
+    PUSH_UUID_MAX = 512, /* room to say what is too long */
+    OWN_MAX = 40,        /* so much is kept of a name that is none */
+};
 
 struct mr_follow {
     struct mr_follow *next;
@@ -30,6 +33,33 @@ static const char *queue_of(const struct mr_delivery *delivery, const struct mr_
     return push->queue ? push->queue : mr_job_queue((const struct mr_job *)delivery);
 }
 
+/* FNV-1a: the same text has the same number at every worker. */
+static uint64_t number_of(const char *text)
+{
+    uint64_t number = UINT64_C(14695981039346656037);
+
+    for (; *text; text++)
+        number = (number ^ (unsigned char)*text) * UINT64_C(1099511628211);
+    return number;
+}
+
+/*
+ * Who pushes past libmillrace calls his job what he likes ("order:17", or a whole sentence). A job of its own gets as much of that
+ * as may be in a uuid, and a number that tells it from others: the same again whenever it is pushed again.
+ */
+static void name_legally(const char *own, const char *name, char *out)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    int len = snprintf(out, PUSH_UUID_MAX, "%.*s", OWN_MAX, own);
+
+    for (int i = 0; i < len; i++)
+        if (!strchr(letters, out[i]))
+            out[i] = '_';
+    snprintf(out + len, (size_t)(PUSH_UUID_MAX - len), "-%016llx.%s",
+             (unsigned long long)number_of(own), name);
+}
+
 /* The new job's lasting name, or NULL where it gets one by chance. */
 static const char *uuid_of(struct mr_delivery *delivery, const struct mr_push *push, char *out)
 {
@@ -38,6 +68,8 @@ static const char *uuid_of(struct mr_delivery *delivery, const struct mr_push *p
     if (push->uuid || !push->name || own[0] == '\0')
         return push->uuid;
     snprintf(out, PUSH_UUID_MAX, "%s.%s", own, push->name);
+    if (!mr_compose_is_uuid(out))
+        name_legally(own, push->name, out);
     return out;
 }
 

@@ -111,7 +111,7 @@ struct mr_push {
     const char *job;   /* "email.send" */
     json_t *data;      /* borrowed for the call; NULL: null */
     const char *
-        name; /* "mail": its uuid is this job's uuid, a dot and the name, so that a repeat of this job pushes the same */
+        name; /* "mail": its uuid is this job's uuid (made legal where it is not), a dot and the name, so that a repeat of this job pushes the same */
     const char *
         uuid; /* instead of name: [A-Za-z0-9_.-]{1,100}; without either, or where this job has no uuid, a new one is made */
     uint64_t delay_ms; /* from now */

@@ -50,6 +50,41 @@ START_TEST(a_job_pushes_another_under_its_own_name)
 }
 END_TEST
 
+static const struct {
+    const char *uuid, *names;
+} strange[] = {
+    {"order:17/a b",                          "order_17_a_b-"                            },
+    {"gr\u00fc\u00dfe",                       "gr____e-"                                 },
+    {"0123456789012345678901234567890123456789012345678901234567890123456789"
+     "01234567890123456789012345678901", "0123456789012345678901234567890123456789-"},
+};
+
+/* Under the same name each time, and legal: here its first attempt pushes, and so does its second. */
+START_TEST(a_job_of_a_strange_name_pushes_under_a_lasting_one)
+{
+    static const char data[] = "{\"queue\":\"other\",\"job\":\"debug.fail\",\"name\":\"x\","
+                               "\"data\":{\"for_good\":true}}";
+    char first[128] = "";
+
+    mr_mill_start(&mill, one_pool, NULL);
+    mr_mill_dispatch(&mill, 0, 1);
+    for (int i = 0; i < 2; i++) {
+        push(strange[_i].uuid, "debug.push", data);
+        mr_mill_await_letter(&mill, "other", "failed", "told to fail");
+        json_t *letter = mr_mill_only_letter(&mill, "other");
+        const char *uuid = json_string_value(json_object_get(letter, "uuid"));
+        ck_assert_int_eq(strncmp(uuid, strange[_i].names, strlen(strange[_i].names)), 0);
+        if (i > 0)
+            ck_assert_str_eq(uuid, first);
+        snprintf(first, sizeof(first), "%s", uuid);
+        json_decref(letter);
+        ask("DEL %s", MR_MILL_PREFIX "queues:other:dead");
+        ask("DEL %s", MR_MILL_PREFIX "queues:other:dead:jobs");
+    }
+    mr_mill_stop(&mill);
+}
+END_TEST
+
 START_TEST(a_thousand_are_pushed_and_one_more_is_refused)
 {
     mr_mill_start(&mill, one_pool, NULL);
@@ -255,6 +290,7 @@ int main(void)
 {
     const struct mr_test tests[] = {
         {a_job_pushes_another_under_its_own_name,              0                     },
+        {a_job_of_a_strange_name_pushes_under_a_lasting_one,   (int)MR_COUNT(strange)},
         {a_thousand_are_pushed_and_one_more_is_refused,        0                     },
         {a_pushed_job_can_wait,                                0                     },
         {a_job_that_fails_after_all_pushes_nothing,            0                     },

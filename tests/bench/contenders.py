@@ -217,21 +217,27 @@ class Beanstalkd(Contender):
 
 
 class Sidekiq(Contender):
-    """One process with its usual ten threads."""
+    """One process with ten threads."""
 
     name = "Sidekiq"
-    about = "6.4 on Ruby 3.1, 10 threads in a process"
+    about = "7.3 on Ruby 3.1, 10 threads in a process"
     jobs = 20_000
     script = os.path.join(THEIRS, "sidekiq.rb")
+    root = os.path.join(TOOLS, "sidekiq", "usr")
 
     def missing(self):
-        return "" if os.path.exists("/usr/bin/sidekiq") else "/usr/bin/sidekiq"
+        program = os.path.join(self.root, "bin", "sidekiq")
+        return "" if os.access(program, os.X_OK) and os.path.exists("/usr/bin/ruby") else program
+
+    def environment(self):
+        return {"GEM_PATH": os.path.join(self.root, "share", "rubygems-integration", "all")}
 
     def produce(self, ground, what, jobs):
-        ground.run(["/usr/bin/ruby", self.script, what, str(jobs)])
+        ground.run(["/usr/bin/ruby", self.script, what, str(jobs)], **self.environment())
 
     def command(self, ground):
-        return ["/usr/bin/ruby", "/usr/bin/sidekiq", "-r", self.script, "-q", "bench", "-c", str(self.places)]
+        return ["/usr/bin/ruby", os.path.join(self.root, "bin", "sidekiq"), "-r", self.script, "-q", "bench", "-c",
+                str(self.places)]
 
     def left(self, ground):
         return ground.client.ask("LLEN", "queue:bench")

@@ -1,7 +1,6 @@
 # Sidekiq's job, for its own command line (sidekiq -r THIS); run itself, its producer: ruby THIS fill JOBS | pace JOBS.
 require 'sidekiq'
 
-Redis.silence_deprecations = true # a line for each fetch
 redis = { url: "unix://#{ENV.fetch('MILLRACE_BENCH_SOCKET')}" }
 Sidekiq.configure_client { |config| config.redis = redis }
 Sidekiq.configure_server do |config|
@@ -14,7 +13,7 @@ def now_ns
 end
 
 class Tally
-  include Sidekiq::Worker
+  include Sidekiq::Job
   sidekiq_options queue: 'bench', retry: true
 
   STARTS = [] # a file's buffer is not safe between threads

@@ -4,6 +4,7 @@
 
 #include <mysql.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /* off: in clear · on: encrypted · verify: and the server proves its name. */
 enum mr_mysql_tls { MR_MYSQL_TLS_OFF, MR_MYSQL_TLS_ON, MR_MYSQL_TLS_VERIFY };
@@ -23,6 +24,21 @@ static inline int mr_mysql_compat_fd(MYSQL *mysql)
     return mysql->net.fd;
 #endif
 }
+
+/* Where to, and who we are; borrowed. */
+struct mr_mysql_compat_target {
+    const char *host, *socket; /* one of them; socket is a path */
+    const char *user, *password, *database;
+    unsigned port;
+};
+
+/*
+ * mysql_real_connect that is over at end_ms of the monotonic clock, whatever the server does: the libraries' own time-outs are for one
+ * read, or end with the server's greeting, so that one which trickles, or falls silent behind it, would hold the caller. False:
+ * mysql_error says why, and *out_late that time ran out. Looking up a name takes as long as it takes.
+ */
+bool mr_mysql_compat_connect(MYSQL *mysql, const struct mr_mysql_compat_target *to,
+                             uint64_t end_ms, bool *out_late);
 
 /*
  * Both libraries have defaults of their own, and they change with versions: every mode is said in full. MariaDB's goes

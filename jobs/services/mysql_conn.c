@@ -41,9 +41,9 @@ static uint64_t until_late(uint64_t span_ms, const struct mr_job *job)
 
 /* ---- opening and closing ---- */
 
-static enum mr_code settle_in(struct mr_mysql_conn *conn, uint64_t wait_ms, struct mr_err *err)
+static enum mr_code settle_in(struct mr_mysql_conn *conn, uint64_t end_ms, struct mr_err *err)
 {
-    mr_mysql_guard_begin(conn->house->watch, &conn->guard, mr_clock_ms() + wait_ms, false);
+    mr_mysql_guard_begin(conn->house->watch, &conn->guard, end_ms, false);
     enum mr_code code = mr_mysql_settle_in(conn->mysql, conn->server, conn->house->login, err);
     if (mr_mysql_guard_end(conn->house->watch, &conn->guard) == MR_MYSQL_CUT)
         code = mr_fail(err, MR_EDOWN, "MySQL at %s: silent after the greeting",
@@ -88,7 +88,7 @@ enum mr_code mr_mysql_conn_open(const struct mr_mysql_house *house,
 
     code = conn->guard.fd < 0
                ? mr_fail(err, MR_EBUSY, "MySQL at %s: no file descriptor left", server->name)
-               : settle_in(conn, end_ms - now_ms, err);
+               : settle_in(conn, end_ms, err);
     if (code != MR_OK) {
         mr_mysql_conn_close(conn);
         return code;

@@ -1,6 +1,7 @@
 #include "jobs/services/mysql_connect.h"
 
 #include "jobs/services/mysql_error.h"
+#include "proto/base/clock.h"
 #include "proto/base/mem.h"
 
 #include <fcntl.h>
@@ -192,15 +193,25 @@ enum mr_code mr_mysql_dial(const struct mr_mysql_server *server,
                            const struct mr_mysql_login *login, uint64_t wait_ms,
                            uint64_t silence_ms, MYSQL **out, struct mr_err *err)
 {
+    const struct mr_mysql_compat_target to = {
+        .host = server->host,
+        .socket = server->socket,
+        .user = login->user,
+        .password = login->password,
+        .database = login->database,
+        .port = server->port,
+    };
     MYSQL *mysql = mysql_init(NULL);
     enum mr_code code = MR_OK;
+    bool late = false;
 
     if (!mysql)
         abort(); /* out of memory, as elsewhere */
     write_options(mysql, server, login, wait_ms, silence_ms);
-    if (!mysql_real_connect(mysql, server->host, login->user, login->password, login->database,
-                            server->port, server->socket, 0))
-        code = refuse(mysql, server, MR_MYSQL_REACHING, err);
+    if (!mr_mysql_compat_connect(mysql, &to, mr_clock_ms() + wait_ms, &late))
+        code = late ? mr_fail(err, MR_EDOWN, "MySQL at %s: not connected within %llu ms",
+                              server->name, (unsigned long long)wait_ms)
+                    : refuse(mysql, server, MR_MYSQL_REACHING, err);
     else if (!server->socket && login->tls != MR_MYSQL_TLS_OFF && !mysql_get_ssl_cipher(mysql))
         code = mr_fail(err, MR_EFAULT,
                        "MySQL at %s: the server offers no TLS, and mysql.tls wants it",

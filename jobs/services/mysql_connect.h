@@ -37,9 +37,8 @@ enum mr_code mr_mysql_server_parse(const char *text, unsigned port, struct mr_my
 void mr_mysql_server_fini(struct mr_mysql_server *server);
 
 /*
- * Connects within wait_ms (rounded up to seconds, the library's measure; Oracle's counts up to the server's greeting only, so that one
- * which falls silent just behind it holds the caller) and makes sure of TLS, nothing more; silence_ms: how long the server may be silent
- * from then on before the connection counts as lost; 0: for ever. MR_EDOWN: not reached; MR_EBUSY: too many connections there; MR_EFAULT: a person must act.
+ * Connects within wait_ms and makes sure of TLS, nothing more; silence_ms: how long the server may be silent from then on before the
+ * connection counts as lost (rounded up to seconds, the library's measure); 0: for ever. MR_EDOWN: not reached; MR_EBUSY: too many connections there; MR_EFAULT: a person must act.
  */
 enum mr_code mr_mysql_dial(const struct mr_mysql_server *server,
                            const struct mr_mysql_login *login, uint64_t wait_ms,

@@ -7,7 +7,8 @@
  *     deal     sending -> ok, refused, unknown, held: the job goes on, or comes back, or waits for a person
  *     end      the period and the subscription move, once: only from the state and step that the charge was made in
  *
- * What follows a refusal, the next step's job and the mail, is pushed when this job is done, again by a repeat. next_action_at of the period is where {due: true} of
+ * What follows a refusal, the next step's job and the mail, is pushed when this job is done, again by a repeat; the mail only by the job that moved the period, for there
+ * may be others for the same step, and the customer hears of it once. next_action_at of the period is where {due: true} of
  * billing.renew finds a step whose job is lost.
  */
 #include "jobs/billing/charge.h"
@@ -180,6 +181,8 @@ static enum mr_code move(struct step *step, struct mr_mysql_conn *conn,
     period->step = then.step;
     free(period->source);
     period->source = NULL; /* the next step asks the card of its day */
+    free(period->moved_by);
+    period->moved_by = mr_strdup(mr_subscription_by(step->job));
     enum mr_code code = mr_period_update(conn, step->id, period,
                                          is_open(period) ? due_s(step) : MR_NEXT_NEVER, err);
     if (code == MR_OK)
@@ -213,6 +216,8 @@ static enum mr_code notify(struct step *step, enum mr_dunning_mail mail, struct 
                                        .uuid = step->uuid,
                                        .next_at_s = due_s(step)};
 
+    if (!mr_subscription_is_by(step->job, step->period.moved_by))
+        return MR_OK;
     return mr_notice_push(&step->dunner->notice, step->dunner->till->mysql, step->job, mail,
                           &about, err);
 }

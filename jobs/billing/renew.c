@@ -90,6 +90,7 @@ static enum mr_code insert_period(struct work *work, struct mr_err *err)
     bool charged = work->subscription.source && work->invoice.total_minor > 0;
 
     period->invoice = mr_strdup(work->renewal->invoice);
+    period->invoiced_by = mr_strdup(work->renewal->by);
     period->state = work->invoice.total_minor > 0 ? MR_PERIOD_BILLED : MR_PERIOD_PAID;
     return mr_period_insert(work->conn, work->renewal->id, period,
                             charged ? work->subscription.now_s : MR_NEXT_NEVER, err);

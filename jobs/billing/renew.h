@@ -13,6 +13,7 @@ struct mr_renewal {
     const struct mr_terms *terms;
     const char *id;
     const char *day; /* on which the period is to begin */
+    const char *by;  /* the job that asks, as invoiced_by has it */
     bool
         skip; /* periods that are over already are not invoiced: it begins with the one of today */
     /* What came of it. */

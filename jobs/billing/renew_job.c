@@ -227,6 +227,7 @@ static struct mr_outcome renew(struct renewer *renewer, struct mr_job *job,
     struct mr_renewal renewal = {.terms = &desk->terms,
                                  .id = asked->subscription,
                                  .day = asked->day,
+                                 .by = mr_subscription_by(job),
                                  .skip = renewer->skip};
     struct mr_err err = {0};
     enum mr_code code = mr_renew(desk->mysql, job, &renewal, &err);

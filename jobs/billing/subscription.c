@@ -267,12 +267,15 @@ static enum mr_code on_period(void *arg, const struct mr_sql_row *row, struct mr
     out->step = (unsigned)mr_issued_integer(row->values[4]);
     out->source = text_of(row->values[5]);
     out->first_refused_at_s = mr_issued_integer(row->values[6]);
+    out->invoiced_by = text_of(row->values[7]);
+    out->moved_by = text_of(row->values[8]);
     return MR_OK;
 }
 
 #define SELECT_PERIOD                                                                          \
     "SELECT period_start, period_end, invoice, state, step, source, "                          \
-    "TIMESTAMPDIFF(SECOND, '1970-01-01', first_refused_at) FROM billing_subscription_periods "
+    "TIMESTAMPDIFF(SECOND, '1970-01-01', first_refused_at), invoiced_by, moved_by "            \
+    "FROM billing_subscription_periods "
 
 static enum mr_code find_period(struct mr_mysql_conn *conn, const char *sql,
                                 const struct mr_sql_value *values, unsigned n,
@@ -317,6 +320,8 @@ void mr_period_fini(struct mr_period *period)
         return;
     free(period->invoice);
     free(period->source);
+    free(period->invoiced_by);
+    free(period->moved_by);
     *period = (struct mr_period){0};
 }
 
@@ -330,12 +335,13 @@ enum mr_code mr_period_insert(struct mr_mysql_conn *conn, const char *id,
                                           mr_sql_text(period->end),
                                           mr_sql_text(period->invoice),
                                           mr_sql_text(mr_period_state_name(period->state)),
+                                          mr_sql_text(period->invoiced_by),
                                           instant(next_at_s, room)};
 
     return mr_mysql_run(conn,
                         "INSERT INTO billing_subscription_periods (subscription, "
-                        "period_start, period_end, invoice, state, next_action_at) VALUES "
-                        "(?, ?, ?, ?, ?, ?)",
+                        "period_start, period_end, invoice, state, invoiced_by, "
+                        "next_action_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
                         values, MR_COUNT(values), NULL, NULL, err);
 }
 
@@ -350,13 +356,14 @@ enum mr_code mr_period_update(struct mr_mysql_conn *conn, const char *id,
         mr_sql_int(period->step),
         mr_sql_text(period->source),
         instant(refused_at_s ? refused_at_s : MR_NEXT_NEVER, refused),
+        mr_sql_text(period->moved_by),
         instant(next_at_s, next),
         mr_sql_text(id),
         mr_sql_text(period->start)};
 
     return mr_mysql_run(conn,
                         "UPDATE billing_subscription_periods SET state = ?, step = ?, source "
-                        "= ?, first_refused_at = ?, next_action_at = ? "
+                        "= ?, first_refused_at = ?, moved_by = ?, next_action_at = ? "
                         "WHERE subscription = ? AND period_start = ?",
                         values, MR_COUNT(values), NULL, NULL, err);
 }

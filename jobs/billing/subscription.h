@@ -30,6 +30,8 @@ struct mr_period {
     enum mr_period_state state;
     unsigned step;
     int64_t first_refused_at_s; /* unix time; 0: never */
+    char *invoiced_by,
+        *moved_by; /* owned; uuids of the jobs that invoiced it, and made its latest step */
 };
 
 /* Whether it can name one, as part of a job's uuid. MR_EINVAL names place ("data.subscription"). */
@@ -65,11 +67,11 @@ enum mr_code mr_period_find(struct mr_mysql_conn *conn, const char *id, const ch
 enum mr_code mr_period_find_invoice(struct mr_mysql_conn *conn, const char *invoice,
                                     struct mr_period *out, struct mr_err *err);
 void mr_period_fini(struct mr_period *period);
-/* A new one, of this start, end, invoice and state. */
+/* A new one, of this start, end, invoice, state and invoiced_by. */
 enum mr_code mr_period_insert(struct mr_mysql_conn *conn, const char *id,
                               const struct mr_period *period, int64_t next_at_s,
                               struct mr_err *err);
-/* Its state, step, source and first refusal; when billing.renew looks whether its charge is still to be made. */
+/* Its state, step, source, first refusal and moved_by; when billing.renew looks whether its charge is still to be made. */
 enum mr_code mr_period_update(struct mr_mysql_conn *conn, const char *id,
                               const struct mr_period *period, int64_t next_at_s,
                               struct mr_err *err);
@@ -80,9 +82,9 @@ enum mr_code mr_period_settle(struct mr_mysql_conn *conn, const char *id, struct
 
 #define MR_SUBSCRIPTION_UUID 65
 
-/* "renew-ID-20260131": the invoice of the period that was to begin at this day, and its job. */
+/* "renew-ID-20260131": the invoice of the period that was to begin at this day. */
 void mr_subscription_renew_uuid(const char *id, const char *day, char *out);
-/* "dun-ID-20260131-2": the charge of this step, and its job. */
+/* "dun-ID-20260131-2": the charge of this step. */
 void mr_subscription_dun_uuid(const char *id, const char *start, unsigned step, char *out);
 
 #endif

@@ -143,7 +143,8 @@ static void await_state(const char *state)
 
 static bool nothing_runs(void)
 {
-    return mr_mill_ready(&shop.mill, "main") == 0 && mr_mill_leases(&shop.mill, "main") == 0;
+    return mr_mill_ready(&shop.mill, "main") == 0 && mr_mill_leases(&shop.mill, "main") == 0 &&
+           mr_mill_ready(&shop.mill, "mails") == 0 && mr_mill_leases(&shop.mill, "mails") == 0;
 }
 
 /* ---- renewing ---- */
@@ -360,6 +361,24 @@ START_TEST(each_refusal_is_told_by_mail_once)
 }
 END_TEST
 
+/* A cron that runs while nobody serves the queue pushes a job each time. */
+START_TEST(a_step_that_was_pushed_often_is_told_once)
+{
+    mr_shop_start(&shop, POOLS, "timeout: 1s", NULL);
+    configure_mails();
+    mr_mill_dispatch(&shop.mill, 0, 1);
+    subscribe("flour", TODAY, TODAY, "pm_card_declined");
+    push_due();
+    mr_wait_for(mr_sink_count(&sink) == 1 && nothing_runs(), SOON_MS);
+    for (int n = 0; n < 3; n++)
+        push_dun("flour", 0);
+    mr_wait_for(nothing_runs(), SOON_MS);
+    ck_assert_uint_eq(mr_sink_count(&sink), 1);
+    stop();
+    mr_peer_stop(&sink);
+}
+END_TEST
+
 START_TEST(a_new_card_is_asked_at_the_next_step)
 {
     start_with("", NULL);
@@ -513,6 +532,7 @@ int main(void)
         {many_are_found_page_by_page,                                    0},
         {a_refused_charge_is_tried_again_on_the_days_of_dunning,         0},
         {each_refusal_is_told_by_mail_once,                              0},
+        {a_step_that_was_pushed_often_is_told_once,                      0},
         {a_new_card_is_asked_at_the_next_step,                           0},
         {an_unknown_charge_is_asked_for_again_as_it_was,                 0},
         {who_pays_in_another_way_is_not_suspended_any_more,              0},

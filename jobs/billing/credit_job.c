@@ -28,8 +28,10 @@ static struct mr_outcome issue(struct mr_desk *desk, struct mr_job *job,
     struct mr_err err = {0};
     enum mr_code code = mr_credit_issue(desk->mysql, job, &desk->terms, credit, &err);
 
-    if (code == MR_OK)
+    if (code == MR_OK) {
+        credit->began = false; /* it stands: what is left can be done again, at no cost */
         code = mr_desk_finish(desk, job, credit->uuid, &err);
+    }
     return code == MR_OK ? mr_outcome_done()
                          : mr_trouble_outcome(job, code, credit->began, &err);
 }

@@ -297,6 +297,39 @@ START_TEST(a_credit_note_takes_an_invoice_back)
 }
 END_TEST
 
+/* Port 1 answers nobody. */
+static void move_the_storage_away(void)
+{
+    static char rest[sizeof(shop.yaml)];
+    char *at = strstr(shop.yaml, "storage: {"), *end = strchr(at, '\n');
+
+    snprintf(rest, sizeof(rest), "%s", end);
+    snprintf(at, sizeof(shop.yaml) - (size_t)(at - shop.yaml),
+             "storage: { kind: s3, s3: { endpoint: \"http://127.0.0.1:1\", path_style: true, "
+             "bucket: papers, region: r, key: k, secret: s } }%s",
+             rest);
+}
+
+START_TEST(a_storage_that_is_away_costs_a_credit_note_no_attempt)
+{
+    mr_shop_start(&shop, POOLS, "timeout: 1s", NULL);
+    mr_mariadb_do(&shop.db, "INSERT INTO billing_series (name, last_number) VALUES ('INV', 1)");
+    mr_mariadb_do(&shop.db, "INSERT INTO billing_invoices (uuid, series, number, printed, "
+                            "customer, currency, net_minor, tax_minor, total_minor, issued_on) "
+                            "VALUES ('i-1', 'INV', 1, 'INV-1', 'ann', 'EUR', 1000, 0, 1000, "
+                            "CURDATE())");
+    move_the_storage_away();
+    mr_mill_dispatch(&shop.mill, 0, 1);
+    mr_shop_push(&shop, "{\"uuid\":\"n-1\",\"job\":\"billing.credit\",\"maxTries\":1,\"data\":"
+                        "{\"invoice\":\"INV-1\",\"reason\":\"x\"," CREDIT_OF("400") "}}");
+    mr_wait_for(mr_mill_delayed(&shop.mill, "main") == 1 || mr_mill_dead(&shop.mill, "main"),
+                SOON_MS);
+    ck_assert_int_eq(mr_mill_dead(&shop.mill, "main"), 0);
+    ck_assert_int_eq(count("billing_credits"), 1);
+    mr_shop_stop(&shop);
+}
+END_TEST
+
 START_TEST(many_at_once_never_credit_more_than_the_invoice)
 {
     enum { NOTES = 12 };
@@ -411,6 +444,7 @@ int main(void)
         {a_key_that_is_known_with_other_values_waits_for_a_person, 0               },
         {what_is_left_hangs_on_an_undecided_refund,                0               },
         {a_credit_note_takes_an_invoice_back,                      0               },
+        {a_storage_that_is_away_costs_a_credit_note_no_attempt,    0               },
         {many_at_once_never_credit_more_than_the_invoice,          0               },
         {a_charge_takes_what_the_credit_notes_leave,               0               },
         {a_refund_pays_a_credit_note_out,                          0               },

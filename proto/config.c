@@ -250,6 +250,7 @@ static void check_billing(const struct load *load)
 
     check_series(load, "billing.series");
     check_series(load, "billing.credit_series");
+    check_template(load, "billing.renewal_mail");
     check_template(load, "billing.dunning_mail");
     check_template(load, "billing.suspended_mail");
     if (json_integer_value(mr_options_get(load->values, "billing.due")) % DAY_MS != 0)

@@ -376,6 +376,8 @@ static const struct mr_option config_rows[] = {
      "periods of a subscription that were missed: each is invoiced, or all but the one of today are skipped"},
     {"billing.dunning", &mr_config_days, TREE, "3,7,14", NULL, WORKERS,
      "days after the first refused charge of a subscription on which it is charged again; after the last it is suspended"},
+    {"billing.renewal_mail", TEXT, TREE, NULL, NULL, WORKERS,
+     "template of the mail that brings the invoice of a subscription's period (default: no mail)"},
     {"billing.dunning_mail", TEXT, TREE, NULL, NULL, WORKERS,
      "template of the mail about a refused charge that will be tried again (default: no mail)"},
     {"billing.suspended_mail", TEXT, TREE, NULL, NULL, WORKERS,

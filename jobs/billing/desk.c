@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { DEBUG = 3 };
+enum { INFO = 2, DEBUG = 3 };
 
 void mr_desk_close(void *desk)
 {
@@ -114,6 +114,7 @@ static enum mr_code push_mail(const struct mr_desk *desk, struct mr_job *job,
     const struct mr_push push = {
         .queue = mailing->queue ? mailing->queue : desk->terms.mail_queue,
         .job = "email.send",
+        .uuid = mailing->uuid,
         .name = "mail",
         .data = data,
     };
@@ -121,20 +122,31 @@ static enum mr_code push_mail(const struct mr_desk *desk, struct mr_job *job,
     return mr_job_push(job, &push, err);
 }
 
+static enum mr_code compose_and_push(const struct mr_desk *desk, struct mr_job *job,
+                                     const struct mr_mailing *mailing,
+                                     const struct mr_issued *issued, struct mr_err *err)
+{
+    json_t *data = NULL;
+    enum mr_code code = mr_mailing_compose(mailing, &desk->terms, issued, &data, err);
+
+    if (code == MR_OK)
+        code = push_mail(desk, job, mailing, data, err);
+    json_decref(data);
+    return code;
+}
+
 enum mr_code mr_desk_mail(struct mr_desk *desk, struct mr_job *job, const char *uuid,
                           const struct mr_mailing *mailing, struct mr_err *err)
 {
     struct mr_issued issued = {0};
-    json_t *data = NULL;
 
     if (!mailing->wanted)
         return MR_OK;
     enum mr_code code = read_issued(desk, job, uuid, &issued, err);
-    if (code == MR_OK)
-        code = mr_mailing_compose(mailing, &desk->terms, &issued, &data, err);
-    if (code == MR_OK)
-        code = push_mail(desk, job, mailing, data, err);
-    json_decref(data);
+    if (code == MR_OK && mailing->if_addressed && !*issued.email)
+        mr_job_log(job, INFO, "invoice.no_address", "number=%s", issued.printed);
+    else if (code == MR_OK)
+        code = compose_and_push(desk, job, mailing, &issued, err);
     mr_issued_fini(&issued);
     return code;
 }

@@ -27,7 +27,7 @@ enum mr_code mr_desk_finish(struct mr_desk *desk, struct mr_job *job, const char
                             struct mr_err *err);
 
 /*
- * The mail that brings it: an email.send job, put on its queue when, and only when, this job is done; its uuid is this job's with ".mail" behind it. Nothing when none is
+ * The mail that brings it: an email.send job, put on its queue when, and only when, this job is done; mailing names it. Nothing when none is
  * wanted. After mr_desk_finish. MR_EINVAL: nobody to send it to.
  */
 enum mr_code mr_desk_mail(struct mr_desk *desk, struct mr_job *job, const char *uuid,

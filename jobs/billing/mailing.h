@@ -11,7 +11,9 @@
 struct mr_mailing {
     bool wanted;
     const char *to, *template, *queue;
-    json_t *vars; /* more for the template */
+    json_t *vars;      /* more for the template */
+    const char *uuid;  /* of the mail's job; NULL: this job's with ".mail" behind it */
+    bool if_addressed; /* a customer without an address gets none, and that is no failure */
 };
 
 /* Reads data.mail (true) and data.then ({email: {to?, template?, queue?, vars?}}); neither: it is not wanted. MR_EINVAL: what is wrong, with its place. */

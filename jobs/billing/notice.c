@@ -13,9 +13,11 @@ enum { INFO = 2 };
 
 /* ---- configuration ---- */
 
-static enum mr_code check_template(const char *dir, const char *name, const char *option,
-                                   struct mr_err *err)
+enum mr_code mr_notice_check_template(struct mr_host *host, const char *name,
+                                      const char *option, struct mr_err *err)
 {
+    const char *dir = mr_members_text(mr_host_config(host, "templates"), "dir", NULL);
+
     if (!name)
         return MR_OK;
     if (!dir)
@@ -35,15 +37,15 @@ static enum mr_code check_template(const char *dir, const char *name, const char
 enum mr_code mr_notice_read(struct mr_host *host, struct mr_notice *out, struct mr_err *err)
 {
     json_t *billing = mr_host_config(host, "billing");
-    const char *dir = mr_members_text(mr_host_config(host, "templates"), "dir", NULL);
     struct mr_notice notice = {
         .refused = mr_members_text(billing, "dunning_mail", NULL),
         .suspended = mr_members_text(billing, "suspended_mail", NULL),
     };
-    enum mr_code code = check_template(dir, notice.refused, "billing.dunning_mail", err);
+    enum mr_code code =
+        mr_notice_check_template(host, notice.refused, "billing.dunning_mail", err);
 
     if (code == MR_OK)
-        code = check_template(dir, notice.suspended, "billing.suspended_mail", err);
+        code = mr_notice_check_template(host, notice.suspended, "billing.suspended_mail", err);
     if (code == MR_OK)
         code = mr_terms_read(billing, &notice.terms, err);
     if (code == MR_OK)

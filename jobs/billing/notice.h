@@ -16,6 +16,10 @@ struct mr_notice {
 enum mr_code mr_notice_read(struct mr_host *host, struct mr_notice *out, struct mr_err *err);
 void mr_notice_fini(struct mr_notice *notice);
 
+/* MR_EINVAL unless the template of this name, which may be NULL, is in templates.dir; option says who names it. */
+enum mr_code mr_notice_check_template(struct mr_host *host, const char *name,
+                                      const char *option, struct mr_err *err);
+
 /* What a mail tells; borrowed. */
 struct mr_notice_of {
     const char *subscription;

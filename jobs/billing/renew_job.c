@@ -12,6 +12,7 @@
 #include "jobs/billing/desk.h"
 #include "jobs/billing/handlers.h"
 #include "jobs/billing/member.h"
+#include "jobs/billing/notice.h"
 #include "jobs/billing/renew.h"
 #include "jobs/billing/subscription_jobs.h"
 #include "jobs/billing/trouble.h"
@@ -27,7 +28,8 @@ enum { INFO = 2, DEBUG = 3, PAGE = 500, PAGE_MAX = 999 };
 /* Module state. */
 struct renewer {
     struct mr_desk *desk;
-    bool skip; /* billing.catch_up */
+    bool skip;        /* billing.catch_up */
+    const char *mail; /* billing.renewal_mail; borrowed, NULL: none */
 };
 
 /* What the job asks for; strings are borrowed from its data. */
@@ -48,12 +50,16 @@ static void close_renewer(void *state)
 static enum mr_code open_renewer(struct mr_host *host, void **out_state, struct mr_err *err)
 {
     struct renewer *renewer = mr_zalloc(sizeof(*renewer));
-    const char *catch_up = mr_members_text(mr_host_config(host, "billing"), "catch_up", "each");
+    json_t *config = mr_host_config(host, "billing");
     void *desk = NULL;
-    enum mr_code code = mr_desk_open(host, &desk, err);
 
+    renewer->skip = strcmp(mr_members_text(config, "catch_up", "each"), "skip") == 0;
+    renewer->mail = mr_members_text(config, "renewal_mail", NULL);
+    enum mr_code code =
+        mr_notice_check_template(host, renewer->mail, "billing.renewal_mail", err);
+    if (code == MR_OK)
+        code = mr_desk_open(host, &desk, err);
     renewer->desk = desk;
-    renewer->skip = strcmp(catch_up, "skip") == 0;
     if (code == MR_OK)
         *out_state = renewer;
     else
@@ -207,6 +213,29 @@ static struct mr_outcome find(struct renewer *renewer, struct mr_job *job,
 
 /* ---- to renew ---- */
 
+/* Only by the job that invoiced it, again where that is repeated: there may be others for the same period. */
+static enum mr_code push_mail(const struct renewer *renewer, struct mr_job *job,
+                              const struct mr_renewal *renewal, struct mr_err *err)
+{
+    const struct mr_period *period = &renewal->period;
+    char uuid[MR_SUBSCRIPTION_UUID + 8], last[MR_DAY];
+
+    if (!renewer->mail || !mr_subscription_is_by(job, period->invoiced_by))
+        return MR_OK;
+    snprintf(uuid, sizeof(uuid), "%s.mail", renewal->invoice);
+    mr_day_add(period->end, -1, last);
+    json_t *vars = json_pack("{s:s, s:s, s:s}", "subscription", renewal->id, "period_start",
+                             period->start, "period_end", last);
+    const struct mr_mailing mailing = {.wanted = true,
+                                       .if_addressed = true,
+                                       .template = renewer->mail,
+                                       .vars = vars,
+                                       .uuid = uuid};
+    enum mr_code code = mr_desk_mail(renewer->desk, job, renewal->invoice, &mailing, err);
+    json_decref(vars);
+    return code;
+}
+
 static enum mr_code push_what_follows(struct mr_job *job, const struct mr_renewal *renewal,
                                       struct mr_err *err)
 {
@@ -235,8 +264,12 @@ static struct mr_outcome renew(struct renewer *renewer, struct mr_job *job,
     if (code == MR_OK && renewal.idle)
         mr_job_log(job, DEBUG, "subscription.not_renewed", "subscription=%s period=%s why=%s",
                    renewal.id, renewal.day, renewal.idle);
+    if (code == MR_OK)
+        renewal.began = false; /* it stands: what is left can be done again, at no cost */
     if (code == MR_OK && !renewal.idle)
         code = mr_desk_finish(desk, job, renewal.invoice, &err);
+    if (code == MR_OK && !renewal.idle)
+        code = push_mail(renewer, job, &renewal, &err);
     if (code == MR_OK && !renewal.idle)
         code = push_what_follows(job, &renewal, &err);
     if (code == MR_OK && !renewal.idle)

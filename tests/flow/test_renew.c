@@ -50,6 +50,9 @@ static void configure_mails(void)
 
     snprintf(dir, sizeof(dir), "%s/templates", shop.mill.redis.dir);
     ck_assert_int_eq(mkdir(dir, 0700), 0);
+    write_template(dir, "renewed.subject", "{{number}} for {{subscription}}");
+    write_template(dir, "renewed.text",
+                   "{{customer.name}}: {{total}}, {{period_start}} to {{period_end}}");
     write_template(dir, "refused.subject", "{{invoice}} was not paid");
     write_template(dir, "refused.text",
                    "{{name}}: {{amount}} for {{subscription}} ({{period_start}} to "
@@ -361,6 +364,59 @@ START_TEST(each_refusal_is_told_by_mail_once)
 }
 END_TEST
 
+/* Of the three jobs one issues it, and none of the others tells. */
+START_TEST(the_invoice_of_a_period_is_mailed_once)
+{
+    char *today;
+
+    mr_shop_start(&shop, POOLS, "timeout: 1s", NULL);
+    configure_mails();
+    configure("renewal_mail: renewed");
+    mr_mill_dispatch(&shop.mill, 0, 1);
+    subscribe("flour", TODAY, TODAY, "pm_ok");
+    today = mr_mariadb_text(&shop.db, "SELECT CURDATE()");
+    mr_mill_pause(&shop.mill, "main");
+    for (int n = 0; n < 3; n++)
+        mr_shop_push(&shop,
+                     "{\"uuid\":\"r-%d\",\"job\":\"billing.renew\",\"data\":{"
+                     "\"subscription\":\"flour\",\"period\":\"%s\"}}",
+                     n, today);
+    mr_mill_resume(&shop.mill, "main");
+    mr_wait_for(mr_sink_count(&sink) >= 1 && nothing_runs(), SOON_MS);
+    ck_assert_uint_eq(mr_sink_count(&sink), 1);
+    json_t *mails = mr_peer_lines(&sink);
+    char *mail = json_dumps(mails, 0);
+    const char *const words[] = {"INV-000001 for flour", "10.00 EUR", today, "INV-000001.pdf",
+                                 "renew-flour-"};
+
+    for (size_t i = 0; i < MR_COUNT(words); i++)
+        ck_assert_msg(strstr(mail, words[i]) != NULL, "no \"%s\" in %s", words[i], mail);
+    free(mail);
+    free(today);
+    json_decref(mails);
+    stop();
+    mr_peer_stop(&sink);
+}
+END_TEST
+
+START_TEST(who_has_no_address_is_renewed_without_a_mail)
+{
+    mr_shop_start(&shop, POOLS, "timeout: 1s", NULL);
+    configure_mails();
+    configure("renewal_mail: renewed");
+    mr_mill_dispatch(&shop.mill, 0, 1);
+    mr_mariadb_do(&shop.db, "UPDATE billing_customers SET email = NULL");
+    subscribe("flour", TODAY, TODAY, "pm_ok");
+    push_due();
+    mr_shop_await_done(&shop, SOON_MS);
+    expect_text("paid", "SELECT state FROM " PERIODS);
+    ck_assert(mr_proc_said(&shop.mill.dispatchers[0], "invoice.no_address"));
+    ck_assert_uint_eq(mr_sink_count(&sink), 0);
+    stop();
+    mr_peer_stop(&sink);
+}
+END_TEST
+
 /* A cron that runs while nobody serves the queue pushes a job each time. */
 START_TEST(a_step_that_was_pushed_often_is_told_once)
 {
@@ -532,6 +588,8 @@ int main(void)
         {many_are_found_page_by_page,                                    0},
         {a_refused_charge_is_tried_again_on_the_days_of_dunning,         0},
         {each_refusal_is_told_by_mail_once,                              0},
+        {the_invoice_of_a_period_is_mailed_once,                         0},
+        {who_has_no_address_is_renewed_without_a_mail,                   0},
         {a_step_that_was_pushed_often_is_told_once,                      0},
         {a_new_card_is_asked_at_the_next_step,                           0},
         {an_unknown_charge_is_asked_for_again_as_it_was,                 0},

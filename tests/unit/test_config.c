@@ -421,6 +421,8 @@ static const struct {
      "1:26: billing.credit_series must be 1 to 20 of A-Z, 0-9 and \"-\", got \"c-n\""                                                                      },
     {"billing: {dunning_mail: refused}\n",
      "1:25: billing.dunning_mail names a template, but templates.dir is not configured"                                                                    },
+    {"billing: {renewal_mail: renewed}\n",
+     "1:25: billing.renewal_mail names a template, but templates.dir is not configured"                                                                    },
     {"billing: {dunning: [3, 3]}\n",
      "1:20: billing.dunning must hold at most 20 days, each after the one before, such as "
      "[3, 7, 14]"                                                                                                                                          },

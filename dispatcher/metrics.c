@@ -297,6 +297,11 @@ static void print_handler_counts(const struct mr_snapshot *s, struct mr_buf *out
     for (size_t i = 0; i < s->totals->n_counters; i++)
         sample(f, &(struct labels){{"event"}, {s->totals->counters[i].name}},
                s->totals->counters[i].value);
+    f = begin(out, "millrace_handler_gauge", "gauge",
+              "What is so just now with the handlers of living workers.");
+    for (size_t i = 0; i < s->totals->n_gauges; i++)
+        sample(f, &(struct labels){{"gauge"}, {s->totals->gauges[i].name}},
+               s->totals->gauges[i].value);
 }
 
 static void print_reclaims(const struct mr_snapshot *s, struct mr_buf *out)

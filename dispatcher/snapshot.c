@@ -36,6 +36,7 @@ static void take_worker(const struct mr_dispatcher *d, const struct mr_child *ch
     mr_snapshot_read_page(&child->page, now_ms, worker);
     if (child->page.header)
         mr_totals_add(out->totals, &child->page);
+    mr_totals_add_gauges(out->totals, &child->page);
 }
 
 static void take_workers(const struct mr_dispatcher *d, struct mr_snapshot *out)

@@ -85,17 +85,19 @@ static struct mr_total_pool *pool_row(struct mr_totals *t, const char *pool)
     return row;
 }
 
-static struct mr_total_counter *counter_row(struct mr_totals *t, const char *name)
+/* Of counters or of gauges. */
+static struct mr_total_counter *counter_row(struct mr_total_counter **counters, size_t *n,
+                                            const char *name)
 {
-    struct mr_total_counter *row = find(t->counters, t->n_counters, sizeof(*row), name);
+    struct mr_total_counter *row = find(*counters, *n, sizeof(*row), name);
 
     if (row)
         return row;
-    if (t->n_counters >= MR_TOTALS_JOBS && strcmp(name, OTHER) != 0)
-        return counter_row(t, OTHER);
-    void *rows = t->counters;
-    row = append(&rows, &t->n_counters, sizeof(*row));
-    t->counters = rows;
+    if (*n >= MR_TOTALS_JOBS && strcmp(name, OTHER) != 0)
+        return counter_row(counters, n, OTHER);
+    void *rows = *counters;
+    row = append(&rows, n, sizeof(*row));
+    *counters = rows;
     row->name = mr_strdup(name);
     return row;
 }
@@ -195,7 +197,20 @@ static void add_counters(struct mr_totals *t, const struct mr_page *page)
         struct name name = read_name(page->header->counter_names[i], MR_PAGE_NAME);
 
         if (mr_str_is_job_name(mr_bytes_of(name.text)))
-            counter_row(t, name.text)->value += page->header->counters[i];
+            counter_row(&t->counters, &t->n_counters, name.text)->value +=
+                page->header->counters[i];
+    }
+}
+
+void mr_totals_add_gauges(struct mr_totals *totals, const struct mr_page *page)
+{
+    for (unsigned i = 0; page->header && i < MR_PAGE_GAUGES; i++) {
+        struct name name = read_name(page->header->gauge_names[i], MR_PAGE_NAME);
+        int64_t value = page->header->gauges[i];
+
+        if (mr_str_is_job_name(mr_bytes_of(name.text)))
+            counter_row(&totals->gauges, &totals->n_gauges, name.text)->value +=
+                value > 0 ? (uint64_t)value : 0;
     }
 }
 
@@ -233,7 +248,8 @@ struct mr_totals *mr_totals_copy(const struct mr_totals *from)
         row->pool = name;
     }
     for (size_t i = 0; i < from->n_counters; i++)
-        counter_row(to, from->counters[i].name)->value = from->counters[i].value;
+        counter_row(&to->counters, &to->n_counters, from->counters[i].name)->value =
+            from->counters[i].value;
     return to;
 }
 
@@ -253,10 +269,13 @@ void mr_totals_free(struct mr_totals *totals)
         free(totals->pools[i].pool);
     for (size_t i = 0; i < totals->n_counters; i++)
         free(totals->counters[i].name);
+    for (size_t i = 0; i < totals->n_gauges; i++)
+        free(totals->gauges[i].name);
     free(totals->verdicts);
     free(totals->runs);
     free(totals->waits);
     free(totals->pools);
     free(totals->counters);
+    free(totals->gauges);
     free(totals);
 }

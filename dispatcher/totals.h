@@ -1,4 +1,7 @@
-/* What workers counted, summed by names: of those that are gone, so that no counter ever falls, and of a moment's living ones. */
+/*
+ * What workers counted, summed by names: of those that are gone, so that no counter ever falls, and of a moment's living ones; and
+ * what is so just now with the living.
+ */
 #ifndef MR_DISPATCHER_TOTALS_H
 #define MR_DISPATCHER_TOTALS_H
 
@@ -43,8 +46,8 @@ struct mr_totals {
     struct mr_total_run *runs;
     struct mr_total_wait *waits;
     struct mr_total_pool *pools;
-    struct mr_total_counter *counters;
-    size_t n_verdicts, n_runs, n_waits, n_pools, n_counters;
+    struct mr_total_counter *counters, *gauges;
+    size_t n_verdicts, n_runs, n_waits, n_pools, n_counters, n_gauges;
 };
 
 struct mr_totals *mr_totals_new(void);
@@ -53,7 +56,9 @@ struct mr_totals *mr_totals_new(void);
  * per page, in the same turn that sets mr_child.dead: a reader counts the pages of those that are not dead beside them.
  */
 void mr_totals_add(struct mr_totals *totals, const struct mr_page *page);
-/* A copy of its own, to add the living to. */
+/* Adds what is so just now with a worker: for a picture of the living alone. */
+void mr_totals_add_gauges(struct mr_totals *totals, const struct mr_page *page);
+/* A copy of its own, without gauges, to add the living to. */
 struct mr_totals *mr_totals_copy(const struct mr_totals *totals);
 void mr_totals_free(struct mr_totals *totals);
 

@@ -16,11 +16,12 @@
 #include <stdint.h>
 
 #define MR_PAGE_MAGIC 0x6d696c6c72616365ull /* "millrace" */
-#define MR_PAGE_VERSION 3u
+#define MR_PAGE_VERSION 4u
 #define MR_PAGE_JOBS 64    /* job names counted apart; row 0 is "other" */
 #define MR_PAGE_VERDICTS 4 /* done, retry, release, dead: the order of mr_page_verdict */
 #define MR_PAGE_RING 256
 #define MR_PAGE_COUNTERS 32
+#define MR_PAGE_GAUGES 16
 #define MR_PAGE_NAME 64
 #define MR_PAGE_RUN 48
 #define MR_PAGE_BATCH 128 /* places of one lease, at most */
@@ -109,6 +110,9 @@ struct mr_page_header {
     char job_names[MR_PAGE_JOBS][MR_PAGE_NAME];
     char counter_names[MR_PAGE_COUNTERS][MR_PAGE_NAME];
     _Atomic uint64_t counters[MR_PAGE_COUNTERS];
+    char gauge_names[MR_PAGE_GAUGES][MR_PAGE_NAME];
+    _Atomic int64_t
+        gauges[MR_PAGE_GAUGES]; /* what is so now: worth nothing once the worker is gone */
     struct mr_histogram run[MR_PAGE_JOBS];
     struct mr_page_finished ring[MR_PAGE_RING];
     _Atomic uint64_t ring_next;

@@ -55,6 +55,11 @@ void mr_host_log(struct mr_host *host, int level, const char *event, const char 
 /* Adds n to the module's counter, shown as millrace_handler_events_total{event}. Any thread. name is [a-z_]+, at most 32 names a process. */
 void mr_host_counter(struct mr_host *host, const char *name, uint64_t n);
 /*
+ * Adds n, which may be negative, to what is so just now (circuits that are open), shown as millrace_handler_gauge{gauge}, summed over
+ * the living workers. Any thread. name as above, at most 16 names a process.
+ */
+void mr_host_gauge(struct mr_host *host, const char *name, int64_t n);
+/*
  * One thing per process that several handlers share (an HTTP client): the first caller opens it, all get the same
  * pointer, close runs at the end of the process. open may be called on the loop's thread only.
  */

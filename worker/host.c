@@ -67,16 +67,16 @@ void mr_host_log(struct mr_host *host, int level, const char *event, const char 
     va_end(args);
 }
 
-/* The row of a counter's name, adding it; MR_PAGE_COUNTERS when the page is full. With the lock held. */
-static unsigned counter_row(struct mr_page_header *header, const char *name)
+/* The row of a name, adding it; n when all are taken. With the lock held. */
+static unsigned row_of(char (*names)[MR_PAGE_NAME], unsigned n, const char *name)
 {
     unsigned row = 0;
 
-    for (; row < MR_PAGE_COUNTERS && header->counter_names[row][0] != '\0'; row++)
-        if (strncmp(header->counter_names[row], name, MR_PAGE_NAME) == 0)
+    for (; row < n && names[row][0] != '\0'; row++)
+        if (strncmp(names[row], name, MR_PAGE_NAME) == 0)
             return row;
-    if (row < MR_PAGE_COUNTERS)
-        memcpy(header->counter_names[row], name, strlen(name) + 1);
+    if (row < n)
+        memcpy(names[row], name, strlen(name) + 1);
     return row;
 }
 
@@ -94,9 +94,22 @@ void mr_host_counter(struct mr_host *host, const char *name, uint64_t n)
     if (!is_counter_name(name))
         return;
     uv_mutex_lock(&host->counters_lock);
-    unsigned row = counter_row(header, name);
+    unsigned row = row_of(header->counter_names, MR_PAGE_COUNTERS, name);
     if (row < MR_PAGE_COUNTERS)
         atomic_fetch_add_explicit(&header->counters[row], n, memory_order_relaxed);
+    uv_mutex_unlock(&host->counters_lock);
+}
+
+void mr_host_gauge(struct mr_host *host, const char *name, int64_t n)
+{
+    struct mr_page_header *header = host->page->header;
+
+    if (!is_counter_name(name))
+        return;
+    uv_mutex_lock(&host->counters_lock);
+    unsigned row = row_of(header->gauge_names, MR_PAGE_GAUGES, name);
+    if (row < MR_PAGE_GAUGES)
+        atomic_fetch_add_explicit(&header->gauges[row], n, memory_order_relaxed);
     uv_mutex_unlock(&host->counters_lock);
 }
 

@@ -89,6 +89,20 @@ START_TEST(counters_add_up_by_name)
 }
 END_TEST
 
+START_TEST(gauges_rise_and_fall_by_name)
+{
+    init();
+    mr_host_gauge(&host, "circuits_open", 2);
+    mr_host_gauge(&host, "circuits_open", -1);
+    mr_host_gauge(&host, "Circuits", 1);
+    ck_assert_str_eq(page.header->gauge_names[0], "circuits_open");
+    ck_assert_int_eq(page.header->gauges[0], 1);
+    ck_assert_str_eq(page.header->gauge_names[1], "");
+    ck_assert_str_eq(page.header->counter_names[0], "");
+    fini();
+}
+END_TEST
+
 START_TEST(odd_names_and_the_thirty_third_are_not_counted)
 {
     char name[] = "a_";
@@ -124,6 +138,7 @@ int main(void)
     const struct mr_test tests[] = {
         {a_share_is_opened_once_and_closed_in_reverse,   0},
         {counters_add_up_by_name,                        0},
+        {gauges_rise_and_fall_by_name,                   0},
         {odd_names_and_the_thirty_third_are_not_counted, 0},
         {a_section_of_the_configuration_or_nothing,      0},
     };

@@ -35,6 +35,8 @@ static struct mr_page busy_page(void)
     page.header->fetched = 3;
     strcpy(page.header->counter_names[0], "smtp.sent");
     page.header->counters[0] = 2;
+    strcpy(page.header->gauge_names[0], "smtp_circuits_open");
+    page.header->gauges[0] = 1;
     page.places[2].queue = 1;
     page.places[2].job = job;
     page.places[2].attempt = 1;
@@ -112,21 +114,46 @@ START_TEST(a_counter_does_not_fall_when_its_worker_goes)
 }
 END_TEST
 
+START_TEST(what_is_so_now_ends_with_its_worker)
+{
+    struct mr_page page = busy_page();
+    struct mr_totals *gone = mr_totals_new();
+    mr_totals_add(gone, &page);
+    mr_totals_add_gauges(gone, &page);
+    struct mr_totals *after_it = mr_totals_copy(gone);
+    struct mr_snapshot after = picture_of(after_it);
+    char *text = print(&after);
+
+    has(text, "millrace_handler_events_total{event=\"smtp.sent\"} 2");
+    ck_assert_ptr_null(strstr(text, "smtp_circuits_open"));
+    free(text);
+    mr_totals_free(after_it);
+    mr_totals_free(gone);
+    mr_page_unmap(&page);
+}
+END_TEST
+
 START_TEST(two_workers_of_a_pool_are_summed)
 {
-    struct mr_page one = busy_page(), two = busy_page();
+    struct mr_page one = busy_page(), two = busy_page(), wild = busy_page();
     struct mr_totals *totals = mr_totals_new();
     mr_totals_add(totals, &one);
     mr_totals_add(totals, &two);
+    mr_totals_add_gauges(totals, &one);
+    mr_totals_add_gauges(totals, &two);
+    wild.header->gauges[0] = -5;
+    mr_totals_add_gauges(totals, &wild);
     struct mr_snapshot snapshot = picture_of(totals);
     char *text = print(&snapshot);
 
     has(text, "millrace_jobs_total{queue=\"high\",job=\"email.send\",verdict=\"done\"} 4");
     has(text, "millrace_job_run_seconds_count{job=\"email.send\"} 4");
+    has(text, "millrace_handler_gauge{gauge=\"smtp_circuits_open\"} 2");
     free(text);
     mr_totals_free(totals);
     mr_page_unmap(&one);
     mr_page_unmap(&two);
+    mr_page_unmap(&wild);
 }
 END_TEST
 
@@ -140,6 +167,7 @@ START_TEST(nonsense_in_a_page_is_left_out)
     memset(page.header->job_names, 0xff, sizeof(page.header->job_names));
     memset(page.header->pool, 0xff, sizeof(page.header->pool));
     memset(page.header->counter_names, 0xff, sizeof(page.header->counter_names));
+    memset(page.header->gauge_names, 0xff, sizeof(page.header->gauge_names));
     memset(page.queue_names, 0xff, sizeof(*page.queue_names));
     memset(page.places, 0xff, 2 * sizeof(*page.places));
     page.places[1].state = MR_PLACE_RUNNING; /* queue, job, uuid: wild */
@@ -148,6 +176,7 @@ START_TEST(nonsense_in_a_page_is_left_out)
     page.header->shape.n_queues = UINT32_MAX;
 
     mr_totals_add(totals, &page);
+    mr_totals_add_gauges(totals, &page);
     mr_snapshot_read_page(&page, 1000, &worker);
     ck_assert_uint_eq(worker.places, 3);
     ck_assert_uint_eq(worker.n_jobs, 2);
@@ -228,6 +257,7 @@ int main(void)
     const struct mr_test tests[] = {
         {a_page_becomes_counters,                      0},
         {a_counter_does_not_fall_when_its_worker_goes, 0},
+        {what_is_so_now_ends_with_its_worker,          0},
         {two_workers_of_a_pool_are_summed,             0},
         {nonsense_in_a_page_is_left_out,               0},
         {a_label_cannot_break_the_format,              0},

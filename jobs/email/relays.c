@@ -99,6 +99,7 @@ static void tell(const struct mr_relays *relays, const struct mr_relay *relay,
         return;
     mr_host_counter(relays->host, news->away ? "email_circuit_opened" : "email_circuit_closed",
                     1);
+    mr_host_gauge(relays->host, "email_circuits_open", news->away ? 1 : -1);
     if (news->away)
         mr_host_log(relays->host, 1, "email.circuit_opened", "relay=%s open_ms=%llu reason=%s",
                     mr_relay_name(relay), (unsigned long long)news->passed_ms, result->reason);

@@ -26,24 +26,50 @@ static void count(const struct mr_http_call *call, const char *what)
     mr_host_counter(call->client->host, name, 1);
 }
 
-static void tell(const struct mr_http_call *call, const struct mr_http_peer *peer)
+/* The gauge "<section>_circuits_open": of the section that has opened it, whoever closes it. */
+static void gauge(const struct mr_http_peer *peer, int64_t n)
 {
-    struct mr_host *host = call->client->host;
-    bool open = peer->circuit.state == MR_CIRCUIT_OPEN;
+    char name[64];
+
+    snprintf(name, sizeof(name), "%.30s_circuits_open", peer->opened_by);
+    mr_host_gauge(peer->client->host, name, n);
+}
+
+static void tell_open(const struct mr_http_call *call, const struct mr_http_peer *peer)
+{
+    const struct mr_http_limits *limits = &call->wanted.limits;
+    bool by_share = peer->circuit.by_share;
     char span[32];
 
-    if (!host || !call->wanted.limits.name)
+    mr_duration_print(limits->circuit.open_ms, span);
+    mr_host_log(call->client->host, WARN, "http.circuit_opened",
+                "section=%s peer=%s why=%s open_for=%s last=%s", limits->name, peer->origin,
+                by_share ? "share" : "failures", span,
+                call->answer.end == MR_HTTP_ANSWERED ? "5xx" : call->answer.trouble);
+}
+
+static void tell(const struct mr_http_call *call, struct mr_http_peer *peer)
+{
+    if (!call->client->host || !call->wanted.limits.name)
         return;
-    mr_duration_print(call->wanted.limits.circuit.open_ms, span);
-    count(call, open ? "opened" : "closed");
-    if (open)
-        mr_host_log(host, WARN, "http.circuit_opened",
-                    "section=%s peer=%s failures=%u open_for=%s last=%s",
-                    call->wanted.limits.name, peer->origin, peer->circuit.failures, span,
-                    call->answer.end == MR_HTTP_ANSWERED ? "5xx" : call->answer.trouble);
-    else
-        mr_host_log(host, INFO, "http.circuit_closed", "section=%s peer=%s",
+    if (peer->circuit.state == MR_CIRCUIT_OPEN) {
+        peer->opened_by = call->wanted.limits.name;
+        gauge(peer, 1);
+        count(call, "opened");
+        tell_open(call, peer);
+    } else {
+        mr_http_circuit_forget(peer);
+        count(call, "closed");
+        mr_host_log(call->client->host, INFO, "http.circuit_closed", "section=%s peer=%s",
                     call->wanted.limits.name, peer->origin);
+    }
+}
+
+void mr_http_circuit_forget(struct mr_http_peer *peer)
+{
+    if (peer->opened_by)
+        gauge(peer, -1);
+    peer->opened_by = NULL;
 }
 
 void mr_http_circuit_begin(struct mr_http_call *call)

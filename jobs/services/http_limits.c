@@ -3,6 +3,11 @@
 #include "proto/base/clock.h"
 #include "worker/handler.h"
 
+static uint64_t number(const json_t *object, const char *name)
+{
+    return (uint64_t)json_integer_value(json_object_get(object, name));
+}
+
 void mr_http_limits_read(const json_t *section, const char *name, struct mr_http_limits *out)
 {
     const json_t *circuit = json_object_get(section, "circuit");
@@ -10,10 +15,12 @@ void mr_http_limits_read(const json_t *section, const char *name, struct mr_http
 
     *out = (struct mr_http_limits){
         .name = name,
-        .wait_ms = (uint64_t)json_integer_value(json_object_get(section, "wait_ms")),
-        .circuit = {
-                    .failures = (unsigned)json_integer_value(json_object_get(circuit, "failures")),
-                    .open_ms = (uint64_t)json_integer_value(json_object_get(circuit, "open_for_ms"))}
+        .wait_ms = number(section, "wait_ms"),
+        .circuit = {.failures = (unsigned)number(circuit, "failures"),
+                    .share_pct = (unsigned)number(circuit, "share"),
+                    .least = (unsigned)number(circuit, "least"),
+                    .window_ms = number(circuit, "window_ms"),
+                    .open_ms = number(circuit, "open_for_ms")}
     };
     if (rate)
         mr_rate_parse(rate, &out->rate, NULL);

@@ -19,7 +19,7 @@ struct mr_http_limits {
     struct mr_circuit_rule circuit;
 };
 
-/* Reads {rate, wait_ms, circuit: {failures, open_for_ms}} of a section that was checked; NULL gives no limits. */
+/* Reads {rate, wait_ms, circuit: {failures, share, least, window_ms, open_for_ms}} of a section that was checked; NULL gives no limits. */
 void mr_http_limits_read(const json_t *section, const char *name, struct mr_http_limits *out);
 /* The same limits, with a wait that leaves an exchange of timeout_ms its time before job's deadline. */
 struct mr_http_limits mr_http_limits_within(const struct mr_http_limits *limits,

@@ -101,6 +101,7 @@ struct mr_http_peer {
     struct mr_bucket bucket;
     uint64_t promised_ns; /* the latest moment that one who was sent away was told */
     struct mr_circuit circuit;
+    const char *opened_by; /* the section whose gauge it counts in; NULL: in none */
     bool looking_up;
     uint64_t found_at_ms; /* when these were found; 0: never */
     struct mr_http_addresses found;
@@ -160,6 +161,8 @@ void mr_http_queue_close(struct mr_http_client *client);
 void mr_http_circuit_begin(struct mr_http_call *call);
 /* A call that had begun is over for its peer, as its answer says. */
 void mr_http_circuit_end(struct mr_http_call *call);
+/* Its circuit is open no more, or is not known any more. */
+void mr_http_circuit_forget(struct mr_http_peer *peer);
 /* Why nobody is let in just now: call's answer becomes that. */
 void mr_http_circuit_hold(struct mr_http_call *call, const struct mr_http_peer *peer);
 

@@ -25,6 +25,7 @@ static bool is_idle(const struct mr_http_peer *peer)
 
 static void free_peer(struct mr_http_peer *peer)
 {
+    mr_http_circuit_forget(peer);
     peer->client->n_peers--;
     mr_list_remove(&peer->node);
     free(peer->origin);

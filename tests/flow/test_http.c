@@ -359,6 +359,32 @@ START_TEST(a_server_that_fails_again_and_again_is_left_alone_at_no_cost)
 }
 END_TEST
 
+/* One good answer and six bad ones, each good when it is asked for again: whatever the order, half of them are bad. */
+START_TEST(a_server_that_fails_too_often_is_left_alone_though_never_in_a_row)
+{
+    char path[32];
+
+    start(LOOPBACK
+          ", connections: 1, circuit: { failures: 1000, share: 50, least: 6, window: 1m, "
+          "open_for: 2s }",
+          "");
+    mr_mill_pause(&mill, "main");
+    call("/status/200", "", "");
+    for (int n = 0; n < 6; n++) {
+        snprintf(path, sizeof(path), "/count/c%d/1", n);
+        call(path, "", ",\"maxTries\":2");
+    }
+    mr_mill_resume(&mill, "main");
+    mr_wait_for(metrics_tell("millrace_handler_gauge{gauge=\"http_circuits_open\"} 1\n"),
+                10000);
+    await_done(13);
+    ck_assert(mr_proc_said(&mill.dispatchers[0], "why=share"));
+    ck_assert(metrics_tell("millrace_handler_events_total{event=\"http_circuit_opened\"} 1\n"));
+    ck_assert(metrics_tell("millrace_handler_gauge{gauge=\"http_circuits_open\"} 0\n"));
+    stop();
+}
+END_TEST
+
 static const char *const sparing[] = {
     "rate: 2/s, wait: 1ms",
     "rate: 10/s",
@@ -384,22 +410,23 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {a_call_arrives_as_it_was_asked_for,                           0                 },
-        {the_service_token_goes_to_its_hosts_alone,                    MR_COUNT(tokens)  },
-        {the_status_decides_what_becomes_of_it,                        MR_COUNT(statuses)},
-        {answers_are_counted_by_class,                                 0                 },
-        {all_kinds_of_jobs_share_one_client,                           0                 },
-        {a_server_error_is_tried_again,                                0                 },
-        {to_be_told_to_come_back_spends_no_attempt,                    0                 },
-        {what_may_have_happened_is_repeated_under_its_key,             0                 },
-        {one_deadline_holds_for_the_whole_exchange,                    MR_COUNT(slow)    },
-        {a_job_may_say_its_own_timeout,                                0                 },
-        {the_jobs_deadline_ends_a_call_that_hangs,                     0                 },
-        {a_leaving_worker_gives_a_hanging_call_back,                   0                 },
-        {what_may_not_be_called_is_dead_with_the_reason,               MR_COUNT(refused) },
-        {one_server_gets_no_more_requests_at_once_than_configured,     0                 },
-        {a_server_that_fails_again_and_again_is_left_alone_at_no_cost, 0                 },
-        {who_waits_for_a_turn_spends_no_attempt,                       MR_COUNT(sparing) },
+        {a_call_arrives_as_it_was_asked_for,                                0                 },
+        {the_service_token_goes_to_its_hosts_alone,                         MR_COUNT(tokens)  },
+        {the_status_decides_what_becomes_of_it,                             MR_COUNT(statuses)},
+        {answers_are_counted_by_class,                                      0                 },
+        {all_kinds_of_jobs_share_one_client,                                0                 },
+        {a_server_error_is_tried_again,                                     0                 },
+        {to_be_told_to_come_back_spends_no_attempt,                         0                 },
+        {what_may_have_happened_is_repeated_under_its_key,                  0                 },
+        {one_deadline_holds_for_the_whole_exchange,                         MR_COUNT(slow)    },
+        {a_job_may_say_its_own_timeout,                                     0                 },
+        {the_jobs_deadline_ends_a_call_that_hangs,                          0                 },
+        {a_leaving_worker_gives_a_hanging_call_back,                        0                 },
+        {what_may_not_be_called_is_dead_with_the_reason,                    MR_COUNT(refused) },
+        {one_server_gets_no_more_requests_at_once_than_configured,          0                 },
+        {a_server_that_fails_again_and_again_is_left_alone_at_no_cost,      0                 },
+        {a_server_that_fails_too_often_is_left_alone_though_never_in_a_row, 0                 },
+        {who_waits_for_a_turn_spends_no_attempt,                            MR_COUNT(sparing) },
     };
 
     return mr_suite_run_slow("http", tests, 60);

@@ -247,8 +247,9 @@ END_TEST
 
 START_TEST(a_section_says_what_the_limits_are)
 {
-    json_t *section = json_pack("{s:s,s:i,s:{s:i,s:i}}", "rate", "5/m", "wait_ms", 250,
-                                "circuit", "failures", 7, "open_for_ms", 900);
+    json_t *section = json_pack("{s:s,s:i,s:{s:i,s:i,s:i,s:i,s:i}}", "rate", "5/m", "wait_ms",
+                                250, "circuit", "failures", 7, "open_for_ms", 900, "share", 40,
+                                "least", 12, "window_ms", 5000);
     struct mr_http_limits limits;
 
     mr_http_limits_read(section, "sms", &limits);
@@ -258,6 +259,9 @@ START_TEST(a_section_says_what_the_limits_are)
     ck_assert_uint_eq(limits.wait_ms, 250);
     ck_assert_uint_eq(limits.circuit.failures, 7);
     ck_assert_uint_eq(limits.circuit.open_ms, 900);
+    ck_assert_uint_eq(limits.circuit.share_pct, 40);
+    ck_assert_uint_eq(limits.circuit.least, 12);
+    ck_assert_uint_eq(limits.circuit.window_ms, 5000);
     mr_http_limits_read(NULL, "sms", &limits);
     ck_assert_uint_eq(limits.rate.n + limits.wait_ms + limits.circuit.failures, 0);
     json_decref(section);

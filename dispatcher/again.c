@@ -7,6 +7,7 @@ static void reset(const struct mr_envelope *envelope, struct mr_buf *out)
         .attempts = envelope->attempts_at.at ? 0 : -1,
         .crashes = envelope->crashes_at.at ? 0 : -1,
         .suspect = envelope->suspect_at.at ? 0 : -1,
+        .in_doubt = envelope->in_doubt_at.at ? 0 : -1,
     };
 
     mr_envelope_rewrite(envelope, &edit, out);

@@ -74,21 +74,33 @@ static bool bit(_Atomic uint64_t words[2], uint32_t index)
     return (atomic_load(&words[index / BITS_A_WORD]) >> (index % BITS_A_WORD)) & 1;
 }
 
-/* A place that holds a job whose verdict does not stand yet. Nothing in it is believed. */
-static bool is_running(const struct mr_page *page, uint32_t number)
+/* A place that holds a job whose verdict does not stand yet, told to stop or not. Nothing in it is believed. */
+static bool is_begun(const struct mr_page *page, uint32_t number)
 {
     if (number >= page->shape.n_places)
         return false;
     const struct mr_page_place *place = &page->places[number];
     uint32_t state = atomic_load(&place->state);
 
-    if (state != MR_PLACE_PARSING && state != MR_PLACE_RUNNING)
+    if (state != MR_PLACE_PARSING && state != MR_PLACE_RUNNING && state != MR_PLACE_CANCELLED)
         return false;
     if (place->queue >= page->shape.n_queues || place->k >= page->shape.n_names ||
         place->index >= MR_PAGE_BATCH)
         return false;
     struct mr_page_lease *lease = mr_page_lease_of(page, place->queue, place->k);
     return !bit(lease->done, place->index) && !bit(lease->settling, place->index);
+}
+
+static bool is_running(const struct mr_page *page, uint32_t number)
+{
+    return is_begun(page, number) &&
+           atomic_load(&page->places[number].state) != MR_PLACE_CANCELLED;
+}
+
+static bool is_in_doubt(const struct mr_page *page, uint32_t number)
+{
+    return is_begun(page, number) &&
+           (atomic_load(&page->places[number].marks) & MR_PAGE_HANDED) != 0;
 }
 
 static void add(struct mr_blames *out, struct mr_blame blame)
@@ -102,7 +114,11 @@ static void blame(const struct mr_page *page, uint32_t number, enum mr_outcome_k
 {
     const struct mr_page_place *place = &page->places[number];
 
-    add(out, (struct mr_blame){place->queue, place->k, place->index, outcome, false});
+    add(out, (struct mr_blame){.queue = place->queue,
+                               .k = place->k,
+                               .index = place->index,
+                               .outcome = outcome,
+                               .in_doubt = is_in_doubt(page, number)});
 }
 
 static void blame_all_running(const struct mr_page *page, enum mr_outcome_kind outcome,
@@ -193,6 +209,25 @@ static void blame_the_culprit(const struct mr_page *page, const struct mr_death 
     out->unexplained = out->n_items == 0 && death->status >= 0;
 }
 
+static bool is_blamed(const struct mr_blames *blames, const struct mr_page_place *place)
+{
+    for (unsigned i = 0; i < blames->n_items; i++) {
+        const struct mr_blame *item = &blames->items[i];
+
+        if (item->queue == place->queue && item->k == place->k && item->index == place->index)
+            return true;
+    }
+    return false;
+}
+
+/* However the worker ended, and whose fault ever that was: what may be done must not come back as if it were not. */
+static void blame_the_doubtful(const struct mr_page *page, struct mr_blames *out)
+{
+    for (uint32_t i = 0; i < page->shape.n_places; i++)
+        if (is_in_doubt(page, i) && !is_blamed(out, &page->places[i]))
+            blame(page, i, MR_OUTCOME_LOST, out);
+}
+
 /* A verdict stood and may not have reached Redis: if the place still holds its job, the attempt counts and nothing more. */
 static void add_unanswered(const struct mr_page *page, struct mr_blames *out)
 {
@@ -206,7 +241,11 @@ static void add_unanswered(const struct mr_page *page, struct mr_blames *out)
                 continue;
             for (uint32_t i = 0; i < MR_PAGE_BATCH; i++)
                 if (bit(lease->settling, i) && !bit(lease->done, i))
-                    add(out, (struct mr_blame){queue, k, i, MR_OUTCOME_LOST, false});
+                    add(out, (struct mr_blame){.queue = queue,
+                                               .k = k,
+                                               .index = i,
+                                               .outcome = MR_OUTCOME_LOST,
+                                               .in_doubt = true});
         }
 }
 
@@ -219,6 +258,7 @@ void mr_blame_decide(const struct mr_page *page, const struct mr_death *death,
         blame_the_late(page, out);
     else if (!left_in_order(page, death))
         blame_the_culprit(page, death, out);
+    blame_the_doubtful(page, out);
     add_unanswered(page, out);
 }
 

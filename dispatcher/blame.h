@@ -20,6 +20,8 @@ struct mr_blame {
     uint32_t queue, k, index;     /* its address */
     enum mr_outcome_kind outcome; /* CRASHED, SUSPECT, TIMED_OUT or LOST */
     bool unread;                  /* CRASHED before it began: its coming was enough */
+    bool
+        in_doubt; /* a remote side may have done its work: it said so itself, or nobody knows */
 };
 
 struct mr_blames {
@@ -30,7 +32,7 @@ struct mr_blames {
 };
 
 /*
- * Everything that runs and is not named here goes back untouched. The page is not trusted: an address out of bounds is
+ * Everything that runs and is not named here goes back untouched. What is in doubt is always named. The page is not trusted: an address out of bounds is
  * left out. out is the caller's to fini.
  */
 void mr_blame_decide(const struct mr_page *page, const struct mr_death *death,

@@ -45,6 +45,8 @@ static void rewrite(const struct mr_case *its, const struct mr_envelope *envelop
         .attempts = if_changed(envelope->attempts, verdict->attempts),
         .crashes = if_changed(envelope->crashes, verdict->crashes),
         .suspect = if_changed(envelope->suspect, verdict->suspect),
+        .in_doubt =
+            its->in_doubt && envelope->in_doubt < INT64_MAX ? envelope->in_doubt + 1 : -1,
         .uuid = uuid,
         .error = outcome->reason,
         .error_at_ms = its->now_ms};

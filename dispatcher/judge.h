@@ -33,6 +33,7 @@ struct mr_case {
     const char *queue, *worker, *host;
     uint64_t now_ms;
     uint32_t roll; /* uniform, for jitter */
+    bool in_doubt; /* a remote side may have done its work */
 };
 
 /* Bytes that cannot be read become a letter whatever the outcome. Logs who was blamed. */

@@ -102,8 +102,11 @@ static void take_length(struct mr_question *question, const redisReply *reply)
     blames->items =
         mr_realloc(blames->items, (blames->n_items + (size_t)n) * sizeof(*blames->items));
     for (unsigned i = 0; i < n; i++)
-        blames->items[blames->n_items++] = (struct mr_blame){
-            .queue = question->queue, .k = question->k, .index = i, .outcome = MR_OUTCOME_LOST};
+        blames->items[blames->n_items++] = (struct mr_blame){.queue = question->queue,
+                                                             .k = question->k,
+                                                             .index = i,
+                                                             .outcome = MR_OUTCOME_LOST,
+                                                             .in_doubt = true};
 }
 
 const struct mr_verb mr_verb_length = {send_length, take_length};
@@ -141,7 +144,8 @@ static void decide(struct mr_reap *reap, const struct mr_queue *queue, struct mr
                                 .worker = reap->worker,
                                 .host = reaper->host,
                                 .now_ms = mr_clock_wall_ms(),
-                                .roll = mr_random_u32(&reaper->random)};
+                                .roll = mr_random_u32(&reaper->random),
+                                .in_doubt = mr_reap_in_hand(reap)->in_doubt};
 
     mr_judge(&its, raw, &outcome, &reap->move);
     mr_outcome_fini(&outcome);

@@ -47,7 +47,7 @@ struct header {
 #define TEXT read_text, "must be a string"
 #define ANY read_any, ""
 
-/* Sorted by the length of the name, so that a name meets at most four rows. */
+/* Sorted by the length of the name, so that a name meets at most five rows. */
 /* clang-format off */
 static const struct header headers[] = {
     {"id",            TEXT,    AT(id),             NONE},
@@ -64,6 +64,7 @@ static const struct header headers[] = {
     {"backoff",       read_backoff, "must be seconds: 10, \"10,30\" or [10, 30]", NONE, NONE},
     {"crashes",       COUNT,   AT(crashes),        AT(crashes_at)},
     {"suspect",       COUNT,   AT(suspect),        AT(suspect_at)},
+    {"inDoubt",       COUNT,   AT(in_doubt),       AT(in_doubt_at)},
     {"attempts",      COUNT,   AT(attempts),       AT(attempts_at)},
     {"maxTries",      COUNT,   AT(max_tries),      NONE},
     {"pushedAt",      SECONDS, AT(pushed_at_s),    NONE},
@@ -79,7 +80,7 @@ static const struct header headers[] = {
 
 /* The first row whose name has this length; [length + 1] is where they end. */
 static const unsigned char first_row[NAME_MAX_BYTES + 2] = {0,  0,  0,  1,  2,  6,  8, 10,
-                                                            14, 17, 19, 20, 22, 22, 24};
+                                                            15, 18, 20, 21, 23, 23, 25};
 
 static const struct header *find_header(struct mr_bytes name)
 {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ERRORS_MAX = 5, ERROR_BYTES = 1000, EDITS_MAX = 5 };
+enum { ERRORS_MAX = 5, ERROR_BYTES = 1000, EDITS_MAX = 6 };
 
 /* Bytes of the envelope and what stands there instead. len 0: an insertion. */
 struct patch {
@@ -126,6 +126,7 @@ void mr_envelope_rewrite(const struct mr_envelope *envelope,
     set_count(&patches, "attempts", envelope->attempts_at, edit->attempts);
     set_count(&patches, "crashes", envelope->crashes_at, edit->crashes);
     set_count(&patches, "suspect", envelope->suspect_at, edit->suspect);
+    set_count(&patches, "inDoubt", envelope->in_doubt_at, edit->in_doubt);
     add_error(&patches, edit->error, edit->error_at_ms);
     qsort(patches.list, patches.n, sizeof(patches.list[0]), by_place);
 

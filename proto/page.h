@@ -26,6 +26,7 @@
 #define MR_PAGE_RUN 48
 #define MR_PAGE_BATCH 128 /* places of one lease, at most */
 #define MR_PAGE_NOBODY UINT32_MAX
+#define MR_PAGE_HANDED 2u /* MR_JOB_HANDED of worker/handler.h, as a place's mark */
 
 enum mr_page_verdict { MR_PAGE_DONE, MR_PAGE_RETRY, MR_PAGE_RELEASE, MR_PAGE_DEAD };
 
@@ -64,7 +65,8 @@ struct mr_page_place {
     uint64_t deadline_at_ms; /* monotonic; 0 none */
     _Atomic uint64_t progress_count;
     _Atomic uint32_t progress_pct;
-    uint32_t job; /* row of job_names */
+    _Atomic uint32_t marks; /* MR_PAGE_HANDED; what else a handler marks means nothing here */
+    uint32_t job;           /* row of job_names */
     char uuid[40];
 };
 

@@ -93,8 +93,18 @@ void mr_job_set(struct mr_job *job, void *own); /* a pointer the handler keeps w
 void *mr_job_get(const struct mr_job *job);
 /* What services note of a job for each other while this attempt lasts: bits, once set they stay. Any thread. */
 #define MR_JOB_WROTE 1u /* it changed the database: what it reads from now on must show that */
+/*
+ * From here on a remote side may do, or have done, what must not be done twice. Set it before the last byte leaves: should the process die
+ * before the job is settled, mr_job_in_doubt tells the next delivery.
+ */
+#define MR_JOB_HANDED 2u
 void mr_job_mark(struct mr_job *job, uint32_t marks);
 uint32_t mr_job_marks(const struct mr_job *job);
+/*
+ * Whether an earlier delivery of this job was cut off behind MR_JOB_HANDED, or somewhere that nobody knows (its host is gone). Until somebody
+ * takes the job out of the dead letters again.
+ */
+bool mr_job_in_doubt(const struct mr_job *job);
 /* For the live view: how far it is, 0..100; how many of its own units (rows, mails) it has done. Any thread. */
 void mr_job_progress(struct mr_job *job, unsigned pct);
 void mr_job_progress_count(struct mr_job *job, uint64_t done);

@@ -226,9 +226,21 @@ void *mr_job_get(const struct mr_job *job)
     return mr_delivery_of(job)->own;
 }
 
+_Static_assert(MR_PAGE_HANDED == MR_JOB_HANDED,
+               "the page knows this mark of a job by its value");
+
 void mr_job_mark(struct mr_job *job, uint32_t marks)
 {
-    atomic_fetch_or_explicit(&mr_delivery_of(job)->marks, marks, memory_order_relaxed);
+    struct mr_delivery *d = mr_delivery_of(job);
+
+    atomic_fetch_or_explicit(&d->marks, marks, memory_order_relaxed);
+    if (host_of(d)->page) /* there it outlives us */
+        atomic_fetch_or(&host_of(d)->page->places[d->place].marks, marks);
+}
+
+bool mr_job_in_doubt(const struct mr_job *job)
+{
+    return mr_delivery_of(job)->envelope.in_doubt > 0;
 }
 
 uint32_t mr_job_marks(const struct mr_job *job)

@@ -46,6 +46,7 @@ void mr_recorder_place_parsing(struct mr_recorder *r, unsigned place, unsigned q
     p->uuid[0] = '\0';
     atomic_store_explicit(&p->progress_pct, 0, memory_order_relaxed);
     atomic_store_explicit(&p->progress_count, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->marks, 0, memory_order_relaxed);
     atomic_store_explicit(&p->state, MR_PLACE_PARSING, memory_order_release);
 }
 

@@ -19,6 +19,7 @@ static void rewrite(const struct mr_delivery *delivery, const struct mr_verdict 
         .attempts = verdict->attempts != was->attempts ? verdict->attempts : -1,
         .crashes = verdict->crashes != was->crashes ? verdict->crashes : -1,
         .suspect = verdict->suspect != was->suspect ? verdict->suspect : -1,
+        .in_doubt = -1,
         .error = verdict->retried ? outcome->reason : NULL,
         .error_at_ms = now_ms,
     };

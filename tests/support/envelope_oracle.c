@@ -11,9 +11,9 @@
 enum { ERRORS_MAX = 5 };
 
 static const char *const texts[] = {"uuid", "id", "job", "displayName", "traceparent"};
-static const char *const counts[] = {"attempts", "crashes",   "suspect",
-                                     "maxTries", "timeout",   "maxExceptions",
-                                     "delay",    "createdAt", "retryUntil"};
+static const char *const counts[] = {"attempts",  "crashes",   "suspect",       "inDoubt",
+                                     "maxTries",  "timeout",   "maxExceptions", "delay",
+                                     "createdAt", "retryUntil"};
 static const char *const seconds[] = {"pushedAt", "expiresAt"};
 static const char *const lists[] = {"tags", "errors"};
 static const char *const others[] = {"data",  "unique",  "then",
@@ -297,6 +297,7 @@ static const char *compare_headers(const struct mr_envelope *e, const json_t *ro
     if (!same_count(e->attempts, 0, json_object_get(root, "attempts")) ||
         !same_count(e->crashes, 0, json_object_get(root, "crashes")) ||
         !same_count(e->suspect, 0, json_object_get(root, "suspect")) ||
+        !same_count(e->in_doubt, 0, json_object_get(root, "inDoubt")) ||
         !same_count(e->max_tries, -1, json_object_get(root, "maxTries")) ||
         !same_count(e->max_exceptions, -1, json_object_get(root, "maxExceptions")) ||
         !same_count(e->timeout_s, -1, json_object_get(root, "timeout")) ||
@@ -337,6 +338,7 @@ static const char *compare_places(const struct mr_envelope *e, const struct walk
         !same_place(e->attempts_at, place_of(walk, "attempts")) ||
         !same_place(e->crashes_at, place_of(walk, "crashes")) ||
         !same_place(e->suspect_at, place_of(walk, "suspect")) ||
+        !same_place(e->in_doubt_at, place_of(walk, "inDoubt")) ||
         !same_place(e->errors_at, place_of(walk, "errors")))
         return "the place of an edit differs";
     return NULL;
@@ -366,6 +368,7 @@ static void edit_tree(json_t *root, const struct mr_envelope_edit *edit)
     json_object_set_new(root, "errors", errors);
     json_object_set_new(root, "attempts", json_integer(edit->attempts));
     json_object_set_new(root, "suspect", json_integer(edit->suspect));
+    json_object_set_new(root, "inDoubt", json_integer(edit->in_doubt));
     if (json_string_length(json_object_get(root, "uuid")) == 0)
         json_object_set_new(root, "uuid", json_string(edit->uuid));
 }
@@ -380,6 +383,7 @@ static const char *compare_rewrite(const struct mr_envelope *envelope, json_t *r
 
     edit.attempts = 41;
     edit.suspect = 2;
+    edit.in_doubt = 3;
     edit.uuid = "u-1";
     edit.error = "it \"broke\"";
     edit.error_at_ms = 1795437139754;

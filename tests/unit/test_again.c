@@ -8,8 +8,8 @@ static const struct {
 } rows[] = {
     {"{\"job\":\"x\",\"attempts\":3}",                                                         "{\"job\":\"x\",\"attempts\":0}"},
     {"{\"job\":\"x\"}",                                                                        "{\"job\":\"x\"}"               },
-    {"{ \"crashes\":2, \"suspect\":7,\t\"job\":\"x\" , \"attempts\":12 }",
-     "{ \"crashes\":0, \"suspect\":0,\t\"job\":\"x\" , \"attempts\":0 }"                                                       },
+    {"{ \"crashes\":2, \"suspect\":7,\t\"job\":\"x\" , \"inDoubt\":1, \"attempts\":12 }",
+     "{ \"crashes\":0, \"suspect\":0,\t\"job\":\"x\" , \"inDoubt\":0, \"attempts\":0 }"                                        },
     {"{\"errors\":[{\"at_ms\":1,\"error\":\"no\"}],\"attempts\":1,\"job\":\"x\"}",
      "{\"errors\":[],\"attempts\":0,\"job\":\"x\"}"                                                                            },
  /* every other byte stays, whatever it says */

@@ -212,6 +212,7 @@ START_TEST(a_verdict_that_may_not_have_arrived_is_lost_without_a_crash)
     atomic_store(&mr_page_lease_of(&page, 0, 1)->settling[0], 1u << 1);
     decide(KILLED, false);
     assert_only(1, MR_OUTCOME_LOST);
+    ck_assert(blames.items[0].in_doubt);
     close_page();
 }
 END_TEST
@@ -319,6 +320,69 @@ START_TEST(what_a_careful_worker_runs_is_blamed_before_what_it_holds)
 }
 END_TEST
 
+/* ---- what a remote side may have done ---- */
+
+/* How it ended: status, by whom, the state of the job that is in doubt; what is said of that job. */
+static const struct {
+    int status;
+    bool killed_by_us;
+    enum mr_place_state state;
+    enum mr_outcome_kind outcome;
+} doubts[] = {
+    {SEGV,       false, MR_PLACE_RUNNING,   MR_OUTCOME_LOST}, /* its neighbour's doing */
+    {SEGV,       false, MR_PLACE_CANCELLED, MR_OUTCOME_LOST},
+    {KILLED,     true,  MR_PLACE_CANCELLED, MR_OUTCOME_LOST}, /* at the end of a drain */
+    {EXITED(76), false, MR_PLACE_RUNNING,   MR_OUTCOME_LOST}, /* a fenced worker leaves at once */
+};
+
+START_TEST(who_is_in_doubt_is_named_however_the_worker_ended)
+{
+    open_page();
+    run_places(4);
+    atomic_store(&page.header->state, MR_WORKER_DRAINING);
+    atomic_store(&page.header->crash_signal, SIGSEGV);
+    atomic_store(&page.header->crash_place, 0);
+    atomic_store(&page.places[2].state, doubts[_i].state);
+    atomic_store(&page.places[2].marks, MR_PAGE_HANDED);
+    decide(doubts[_i].status, doubts[_i].killed_by_us);
+    const struct mr_blame *last = &blames.items[blames.n_items - 1];
+    ck_assert_uint_eq(blames.n_items, doubts[_i].status == SEGV ? 2 : 1);
+    ck_assert_uint_eq(last->index, 2);
+    ck_assert_int_eq(last->outcome, doubts[_i].outcome);
+    ck_assert(last->in_doubt);
+    ck_assert_int_eq(blames.items[0].in_doubt, blames.n_items == 1);
+    close_page();
+}
+END_TEST
+
+START_TEST(of_suspects_the_marked_alone_is_in_doubt)
+{
+    open_page();
+    run_places(4);
+    atomic_store(&page.places[1].marks, MR_PAGE_HANDED);
+    atomic_store(&page.places[2].marks, ~MR_PAGE_HANDED);
+    decide(KILLED, false);
+    ck_assert_uint_eq(blames.n_items, 4);
+    for (unsigned i = 0; i < 4; i++) {
+        ck_assert_int_eq(blames.items[i].outcome, MR_OUTCOME_SUSPECT);
+        ck_assert_int_eq(blames.items[i].in_doubt, i == 1);
+    }
+    close_page();
+}
+END_TEST
+
+START_TEST(what_is_settled_is_in_no_doubt)
+{
+    open_page();
+    run_places(1);
+    atomic_store(&page.places[0].marks, MR_PAGE_HANDED);
+    atomic_store(&mr_page_lease_of(&page, 0, 1)->done[0], 1u << 0);
+    decide(KILLED, false);
+    ck_assert_uint_eq(blames.n_items, 0);
+    close_page();
+}
+END_TEST
+
 int main(void)
 {
     const struct mr_test tests[] = {
@@ -333,6 +397,9 @@ int main(void)
         {our_own_kill_of_a_loop_that_stood_still_blames_who_held_it,  0                     },
         {our_own_kill_at_the_end_of_a_drain_blames_nobody,            0                     },
         {a_finished_job_is_not_running_any_more,                      0                     },
+        {who_is_in_doubt_is_named_however_the_worker_ended,           MR_COUNT(doubts)      },
+        {of_suspects_the_marked_alone_is_in_doubt,                    0                     },
+        {what_is_settled_is_in_no_doubt,                              0                     },
         {a_verdict_that_may_not_have_arrived_is_lost_without_a_crash, 0                     },
         {an_address_out_of_bounds_is_not_believed,                    0                     },
         {nothing_begun_and_a_batch_leased_explains_no_death,          0                     },

@@ -91,7 +91,8 @@ START_TEST(every_header_is_read)
     struct mr_envelope e =
         scanned("{\"uuid\":\"u\",\"id\":\"i\",\"job\":\"j\",\"displayName\":\"d\","
                 "\"traceparent\":\"t\","
-                "\"attempts\":1,\"crashes\":2,\"suspect\":3,\"maxTries\":4,\"maxExceptions\":5,"
+                "\"attempts\":1,\"crashes\":2,\"suspect\":3,\"inDoubt\":17,\"maxTries\":4,"
+                "\"maxExceptions\":5,"
                 "\"timeout\":6,\"retryUntil\":7,\"createdAt\":8,\"delay\":9,\"expiresAt\":10.5,"
                 "\"pushedAt\":11.25,\"backoff\":[12,13],\"failOnTimeout\":true,\"data\":14,"
                 "\"errors\":[15],\"tags\":[16],\"unique\":{},\"then\":[],\"batch\":\"b\"}");
@@ -104,6 +105,7 @@ START_TEST(every_header_is_read)
     ck_assert_int_eq(e.attempts, 1);
     ck_assert_int_eq(e.crashes, 2);
     ck_assert_int_eq(e.suspect, 3);
+    ck_assert_int_eq(e.in_doubt, 17);
     ck_assert_int_eq(e.max_tries, 4);
     ck_assert_int_eq(e.max_exceptions, 5);
     ck_assert_int_eq(e.timeout_s, 6);
@@ -128,7 +130,8 @@ START_TEST(null_is_as_good_as_absent)
 {
     struct mr_envelope e = scanned(
         "{\"uuid\":null,\"id\":null,\"job\":\"j\",\"displayName\":null,\"traceparent\":null,"
-        "\"attempts\":null,\"crashes\":null,\"suspect\":null,\"maxTries\":null,"
+        "\"attempts\":null,\"crashes\":null,\"suspect\":null,\"inDoubt\":null,\"maxTries\":"
+        "null,"
         "\"maxExceptions\":null,\"timeout\":null,\"retryUntil\":null,\"createdAt\":null,"
         "\"delay\":null,\"expiresAt\":null,\"pushedAt\":null,\"backoff\":null,"
         "\"failOnTimeout\":null,\"data\":null,\"errors\":null,\"tags\":null}");
@@ -138,6 +141,7 @@ START_TEST(null_is_as_good_as_absent)
     ck_assert_int_eq(e.attempts, 0);
     ck_assert_int_eq(e.crashes, 0);
     ck_assert_int_eq(e.suspect, 0);
+    ck_assert_int_eq(e.in_doubt, 0);
     ck_assert_int_eq(e.max_tries, MR_ENVELOPE_ABSENT);
     ck_assert_int_eq(e.max_exceptions, MR_ENVELOPE_ABSENT);
     ck_assert_int_eq(e.timeout_s, MR_ENVELOPE_ABSENT);
@@ -476,6 +480,7 @@ START_TEST(a_rewrite_changes_what_it_must_and_no_byte_more)
         .attempts = edits[_i].attempts,
         .crashes = edits[_i].crashes,
         .suspect = edits[_i].suspect,
+        .in_doubt = KEEP,
         .uuid = edits[_i].uuid,
         .error = edits[_i].error,
         .error_at_ms = 1700000000123,

@@ -21,7 +21,7 @@ static const char *const seeds[] = {
     ":\"x.y\",\"errors\":[{\"at_ms\":1,\"error\":\"e\"},2,3,4,5,6] } ",
     "{\"tags\":[],\"job\":\"j\",\"pushedAt\":\"1795437139.7547\",\"expiresAt\":1.5,\"crashes\":"
     "1,"
-    "\"suspect\":null,\"uuid\":null,\"errors\":{}}",
+    "\"suspect\":null,\"inDoubt\":7,\"uuid\":null,\"errors\":{}}",
     "{\"backoff\":[1,2,3],\"unique\":{\"a\":1},\"then\":[1],\"batch\":null,\"job\":\"j\","
     "\"delay\":7,\"createdAt\":1795437139,\"other\":[true,false,null,0.1,1E+2]}",
     "{\"j\\u006fb\":\"x\",\"d\\u0061ta\":[1],\"\\u0061ttempts\":9,\"backoff\":4294967295}",

@@ -282,10 +282,11 @@ START_TEST(data_is_judged_as_the_text_alone)
 END_TEST
 
 static const char *const headers[] = {
-    "id",        "job",        "data",        "uuid",        "tags",          "then",
-    "delay",     "batch",      "errors",      "unique",      "timeout",       "backoff",
-    "crashes",   "suspect",    "attempts",    "maxTries",    "pushedAt",      "createdAt",
-    "expiresAt", "retryUntil", "displayName", "traceparent", "failOnTimeout", "maxExceptions",
+    "id",         "job",         "data",        "uuid",          "tags",
+    "then",       "delay",       "batch",       "errors",        "unique",
+    "timeout",    "backoff",     "crashes",     "suspect",       "inDoubt",
+    "attempts",   "maxTries",    "pushedAt",    "createdAt",     "expiresAt",
+    "retryUntil", "displayName", "traceparent", "failOnTimeout", "maxExceptions",
 };
 
 START_TEST(a_header_takes_no_text_that_is_wrong)

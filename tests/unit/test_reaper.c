@@ -105,6 +105,20 @@ START_TEST(an_unexplained_death_makes_suspects_of_all_that_ran)
 }
 END_TEST
 
+/* Its mark outlived the worker. */
+START_TEST(the_next_delivery_learns_that_it_is_in_doubt)
+{
+    mr_grave_open(&t);
+    mr_grave_lease(&t, 0, 1, 1, 0);
+    atomic_store(&t.child.page.places[0].marks, _i ? MR_PAGE_HANDED : 0);
+    mr_grave_reap(&t);
+    ck_assert_int_eq(mr_grave_ask(&t, "ZCARD " Q ":delayed"), 1);
+    ck_assert_int_eq(mr_grave_delayed_number(&t, "crashes"), 1);
+    ck_assert_int_eq(mr_grave_delayed_number(&t, "inDoubt"), _i);
+    mr_grave_close(&t);
+}
+END_TEST
+
 START_TEST(our_own_kill_times_out_only_the_late_one)
 {
     mr_grave_open(&t);
@@ -288,6 +302,7 @@ int main(void)
         {a_crash_costs_the_culprit_an_attempt,                    0},
         {poison_rule_spares_the_neighbours,                       0},
         {an_unexplained_death_makes_suspects_of_all_that_ran,     0},
+        {the_next_delivery_learns_that_it_is_in_doubt,            2},
         {our_own_kill_times_out_only_the_late_one,                0},
         {a_verdict_that_never_arrived_costs_an_attempt,           0},
         {bytes_nobody_can_read_become_a_letter_when_they_crashed, 0},

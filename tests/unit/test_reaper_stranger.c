@@ -30,6 +30,7 @@ START_TEST(each_job_of_a_vanished_host_costs_an_attempt)
     ck_assert_int_eq(mr_grave_ask(&t, "LLEN " Q), 0);
     ck_assert_int_eq(mr_grave_ask(&t, "ZCARD " Q ":delayed"), 2);
     ck_assert_int_eq(mr_grave_delayed_number(&t, "attempts"), 1);
+    ck_assert_int_eq(mr_grave_delayed_number(&t, "inDoubt"), 1);
     ck_assert_int_eq(mr_grave_ask(&t, "ZCARD " Q ":dead"),
                      2); /* its tries are spent; nobody can read it */
     ck_assert_uint_eq(mr_reaper_stats(t.reaper).lost, 4);

@@ -250,6 +250,10 @@ static struct mr_outcome judge_answer(const struct sending *s,
     return divide(s, result);
 }
 
+#define HELD                                                                                   \
+    "held, as email.unknown says: look for the mail's Message-ID in the mail server's log, "   \
+    "then drop this dead letter or retry it: "
+
 /* The server may have taken it. A mail twice hurts less than none (RFC 5321, 4.2.5 and 6.1), unless somebody decided otherwise. */
 static struct mr_outcome judge_lost(const struct sending *s,
                                     const struct mr_smtp_result *result)
@@ -262,12 +266,18 @@ static struct mr_outcome judge_lost(const struct sending *s,
         return mr_outcome_retry("%s", result->reason);
     }
     count(s, "email_unknown_held", 1);
-    return mr_outcome_hold("held, as email.unknown says: look for the mail's Message-ID in the "
-                           "mail server's log, then drop this dead letter or retry it: %s%s",
-                           result->reason,
+    return mr_outcome_hold(HELD "%s%s", result->reason,
                            some ? "; some of its recipients were refused before, and "
                                   "do not have it"
                                 : "");
+}
+
+/* The delivery before this one was killed when the message was out. */
+static struct mr_outcome hold_doubtful(const struct sending *s)
+{
+    count(s, "email_unknown_held", 1);
+    return mr_outcome_hold(HELD "its worker was killed, or lost with its host, when the mail "
+                                "server may have had the message");
 }
 
 static struct mr_outcome judge(const struct sending *s, const struct mr_smtp_result *result)
@@ -284,18 +294,28 @@ static struct mr_outcome judge(const struct sending *s, const struct mr_smtp_res
     }
 }
 
-static bool is_cancelled(const void *job)
+/* The next delivery of a mail that is to be held must know of this one, should we be killed before it is settled. */
+static void note_handed(void *arg)
 {
-    return mr_job_cancelled(job);
+    const struct sending *s = arg;
+
+    if (s->hold)
+        mr_job_mark(s->job, MR_JOB_HANDED);
 }
 
-static struct mr_outcome deliver(const struct sending *s)
+static bool is_cancelled(const void *sending)
 {
-    struct mr_smtp_stop stop = {is_cancelled, s->job, mr_job_grace_ms(s->job) / 2};
+    return mr_job_cancelled(((const struct sending *)sending)->job);
+}
+
+static struct mr_outcome deliver(struct sending *s)
+{
+    const struct mr_smtp_watch watch = {is_cancelled, note_handed, s,
+                                        mr_job_grace_ms(s->job) / 2};
     struct mr_smtp_result result = {0};
     uint64_t after_ms;
 
-    switch (mr_relays_send(s->office->relays, &s->parcel, &stop, &result, &after_ms)) {
+    switch (mr_relays_send(s->office->relays, &s->parcel, &watch, &result, &after_ms)) {
     case MR_RELAY_PASSED:
         return mr_outcome_release((int64_t)after_ms,
                                   "no mail server answers; the next is asked in %" PRIu64 " ms",
@@ -319,7 +339,9 @@ static struct mr_outcome run(void *state, struct mr_job *job)
     enum mr_code code = read_job(&s, &err);
     struct mr_outcome outcome;
 
-    if (code == MR_OK)
+    if (code == MR_OK && s.hold && mr_job_in_doubt(job))
+        outcome = hold_doubtful(&s);
+    else if (code == MR_OK)
         outcome = deliver(&s);
     else if (code == MR_EINVAL)
         outcome = mr_outcome_fail("%s", err.text);

@@ -37,12 +37,12 @@ struct opening {
 static bool is_up(struct mr_smtp_time *time, const struct mr_smtp_dialogue *d)
 {
     uint64_t now_ms = mr_clock_ms();
-    bool asked = time->stop->asked && time->stop->asked(time->stop->arg);
+    bool asked = time->watch->asked && time->watch->asked(time->watch->arg);
 
     if (asked && time->stop_at_ms == 0)
         time->stop_at_ms = now_ms;
     time->stopped = asked && (d->stage != MR_SMTP_ANSWER ||
-                              now_ms - time->stop_at_ms >= time->stop->patience_ms);
+                              now_ms - time->stop_at_ms >= time->watch->patience_ms);
     time->timed_out = now_ms >= time->until_ms;
     return time->stopped || time->timed_out;
 }

@@ -20,16 +20,18 @@ struct mr_smtp_server {
     uint64_t timeout_ms;         /* for a mail, all in all */
 };
 
-/* Asked now and then while a mail is on its way: whether to stop. */
-struct mr_smtp_stop {
-    bool (*asked)(const void *arg); /* NULL: never */
-    const void *arg;
+/* Somebody who waits for a mail on its way. Zero-initialised nobody does. */
+struct mr_smtp_watch {
+    bool (*asked)(const void *arg); /* now and then: whether to stop; NULL: never */
+    void (*handed)(
+        void *arg); /* right before the end of the message leaves; NULL: it is all the same */
+    void *arg;
     uint64_t patience_ms; /* from when it is asked to stop, for the answer to a message */
 };
 
 /* The time that one mail has, and why it is up. The caller fills the first two in. */
 struct mr_smtp_time {
-    const struct mr_smtp_stop *stop;
+    const struct mr_smtp_watch *watch;
     uint64_t until_ms;   /* on the monotonic clock */
     uint64_t stop_at_ms; /* when we were first asked to stop; 0: not yet */
     bool stopped, timed_out;

@@ -130,7 +130,7 @@ const char *mr_relay_name(const struct mr_relay *relay)
 /* Somebody's turn, from the question to the answer. */
 struct turn {
     struct mr_relay *relay;
-    const struct mr_smtp_stop *stop;
+    const struct mr_smtp_watch *watch;
     uint64_t until_ms;         /* it waits */
     bool probe;                /* it asks for all */
     struct mr_smtp_line *line; /* an idle one, NULL where there is none */
@@ -163,7 +163,7 @@ static enum mr_relay_turn await_turn(struct turn *turn, uint64_t *out_after_ms)
         }
         if (relay->n_active < relay->connections)
             break;
-        if (turn->stop->asked && turn->stop->asked(turn->stop->arg))
+        if (turn->watch->asked && turn->watch->asked(turn->watch->arg))
             return MR_RELAY_STOPPED;
         if (now_ms >= turn->until_ms)
             return MR_RELAY_BUSY;
@@ -224,23 +224,23 @@ static void send_mail(struct turn *turn, const struct mr_smtp_mail *mail,
     }
     if (token)
         server.password = token;
-    mr_smtp_transfer(&turn->line, &server, mail, turn->stop, out);
+    mr_smtp_transfer(&turn->line, &server, mail, turn->watch, out);
     if (out->end == MR_SMTP_STALE) {
         uint64_t gone_ms = mr_clock_ms() - from_ms;
 
         server.timeout_ms -= gone_ms < server.timeout_ms ? gone_ms : server.timeout_ms - 1;
         mr_smtp_result_fini(out);
-        mr_smtp_transfer(&turn->line, &server, mail, turn->stop, out);
+        mr_smtp_transfer(&turn->line, &server, mail, turn->watch, out);
     }
     free(token);
 }
 
 enum mr_relay_turn mr_relay_send(struct mr_relay *relay, const struct mr_smtp_mail *mail,
-                                 const struct mr_smtp_stop *stop, uint64_t wait_ms,
+                                 const struct mr_smtp_watch *watch, uint64_t wait_ms,
                                  struct mr_smtp_result *out, struct mr_relay_news *out_news,
                                  uint64_t *out_after_ms)
 {
-    struct turn turn = {.relay = relay, .stop = stop, .until_ms = mr_clock_ms() + wait_ms};
+    struct turn turn = {.relay = relay, .watch = watch, .until_ms = mr_clock_ms() + wait_ms};
 
     uv_mutex_lock(&relay->lock);
     enum mr_relay_turn got = await_turn(&turn, out_after_ms);

@@ -47,7 +47,7 @@ struct mr_relay_news {
  * fresh one where the old one turns out to be none. Any thread.
  */
 enum mr_relay_turn mr_relay_send(struct mr_relay *relay, const struct mr_smtp_mail *mail,
-                                 const struct mr_smtp_stop *stop, uint64_t wait_ms,
+                                 const struct mr_smtp_watch *watch, uint64_t wait_ms,
                                  struct mr_smtp_result *out, struct mr_relay_news *out_news,
                                  uint64_t *out_after_ms);
 

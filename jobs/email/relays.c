@@ -140,7 +140,7 @@ static void name_relay(const struct mr_relays *relays, const struct mr_relay *re
 }
 
 enum mr_relay_turn mr_relays_send(struct mr_relays *relays, const struct mr_smtp_mail *mail,
-                                  const struct mr_smtp_stop *stop, struct mr_smtp_result *out,
+                                  const struct mr_smtp_watch *watch, struct mr_smtp_result *out,
                                   uint64_t *out_after_ms)
 {
     enum mr_relay_turn turn = MR_RELAY_PASSED;
@@ -153,7 +153,7 @@ enum mr_relay_turn mr_relays_send(struct mr_relays *relays, const struct mr_smtp
         struct mr_relay_news news = {0};
         uint64_t after_ms = UINT64_MAX;
 
-        turn = mr_relay_send(relay, mail, stop, WAIT_MS, &result, &news, &after_ms);
+        turn = mr_relay_send(relay, mail, watch, WAIT_MS, &result, &news, &after_ms);
         if (turn == MR_RELAY_BUSY || turn == MR_RELAY_STOPPED)
             break;
         if (turn == MR_RELAY_PASSED) {

@@ -20,7 +20,7 @@ void mr_relays_free(struct mr_relays *relays);
  * MR_RELAY_SENT: out is what the last relay said that was reached, else the last that was tried. Any thread.
  */
 enum mr_relay_turn mr_relays_send(struct mr_relays *relays, const struct mr_smtp_mail *mail,
-                                  const struct mr_smtp_stop *stop, struct mr_smtp_result *out,
+                                  const struct mr_smtp_watch *watch, struct mr_smtp_result *out,
                                   uint64_t *out_after_ms);
 
 #endif

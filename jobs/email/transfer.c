@@ -110,6 +110,15 @@ static CURLcode hear_why(struct transfer *t, CURLcode failed)
     return t->dialogue.stage == MR_SMTP_OVER ? CURLE_OK : failed;
 }
 
+static void hand_over(struct transfer *t)
+{
+    const struct mr_smtp_watch *watch = t->time.watch;
+
+    if (watch->handed)
+        watch->handed(watch->arg);
+    mr_smtp_dialogue_handed(&t->dialogue);
+}
+
 /* From the moment in which the last bytes may have left, the server may have it. */
 static CURLcode send_message(struct transfer *t)
 {
@@ -120,7 +129,7 @@ static CURLcode send_message(struct transfer *t)
         left = add_lines(t, left);
         if (left.len == 0) {
             mr_buf_text(&t->out, ends_whole(t->mail->message) ? ".\r\n" : "\r\n.\r\n");
-            mr_smtp_dialogue_handed(&t->dialogue);
+            hand_over(t);
         }
         result = flush(t);
     } while (left.len > 0 && result == CURLE_OK);
@@ -204,13 +213,13 @@ static void conclude(struct transfer *t, CURLcode result, bool reused,
 }
 
 void mr_smtp_transfer(struct mr_smtp_line **line, const struct mr_smtp_server *server,
-                      const struct mr_smtp_mail *mail, const struct mr_smtp_stop *stop,
+                      const struct mr_smtp_mail *mail, const struct mr_smtp_watch *watch,
                       struct mr_smtp_result *out)
 {
     struct transfer t = {
         .line = *line,
         .mail = mail,
-        .time = {.stop = stop},
+        .time = {.watch = watch},
         .end_ms = mr_clock_ms() + server->timeout_ms,
     };
 

@@ -24,10 +24,10 @@ struct mr_smtp_result {
 
 /*
  * Sends mail over *line, or a fresh one where that is NULL; then *line is one for the next mail, or NULL. out is the caller's, ended with
- * mr_smtp_result_fini. Blocks; asks stop five times a second, and once where it connects.
+ * mr_smtp_result_fini. Blocks; asks watch five times a second, and once where it connects.
  */
 void mr_smtp_transfer(struct mr_smtp_line **line, const struct mr_smtp_server *server,
-                      const struct mr_smtp_mail *mail, const struct mr_smtp_stop *stop,
+                      const struct mr_smtp_mail *mail, const struct mr_smtp_watch *watch,
                       struct mr_smtp_result *out);
 /* The result of a mail that was not sent: the same for all its recipients. */
 void mr_smtp_result_init(struct mr_smtp_result *out, const struct mr_smtp_mail *mail,

@@ -7,6 +7,7 @@
 #include "tests/support/suite.h"
 #include "tests/support/wait.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -341,6 +342,52 @@ START_TEST(what_is_to_be_held_is_held_by_a_leaving_worker_as_well)
 }
 END_TEST
 
+/* ---- a worker is killed ---- */
+
+static const struct {
+    struct mr_smtp_script script; /* of a relay that lets us wait */
+    const char *policy;
+    bool out;           /* it has the message by then */
+    const char *reason; /* of the letter; NULL: it is sent again */
+} kills[] = {
+    {{.dot = MR_SMTP_SILENCE},  "hold",  true,  "held, as email.unknown says"},
+    {{.dot = MR_SMTP_SILENCE},  "retry", true,  NULL                         },
+    {{.mail = MR_SMTP_SILENCE}, "hold",  false, NULL                         },
+};
+
+static void kill_the_worker(void)
+{
+    pid_t workers[MR_PROC_LIST];
+
+    ck_assert_int_eq(mr_mill_workers(&mill, 0, workers), 1);
+    kill(workers[0], SIGKILL);
+}
+
+START_TEST(a_mail_whose_worker_was_killed_is_sent_again_unless_it_is_to_be_held)
+{
+    char more[64];
+
+    snprintf(more, sizeof(more), ",\"on_unknown\":\"%s\"", kills[_i].policy);
+    start_two(&kills[_i].script);
+    push("main", "\"ann@example.org\"", more);
+    if (kills[_i].out)
+        mr_wait_for(first.n_messages == 1, 10000);
+    else
+        mr_wait_for(first.n_connections == 1, 10000);
+    first.script = (struct mr_smtp_script){0};
+    kill_the_worker();
+    if (kills[_i].reason)
+        mr_mill_await_letter(&mill, "main", "failed", kills[_i].reason);
+    else
+        mr_wait_for(first.n_messages == 1u + kills[_i].out && mr_mill_is_empty(&mill, "main"),
+                    20000);
+    ck_assert_int_eq(mr_mill_dead(&mill, "main"), kills[_i].reason != NULL);
+    stop_two();
+    ck_assert_uint_eq(first.n_messages, kills[_i].reason || !kills[_i].out ? 1 : 2);
+    ck_assert_uint_eq(mr_sink_count(&sink), 0);
+}
+END_TEST
+
 /* ---- logging in ---- */
 
 static const char *const logins[] = {"auto", "plain", "login", "xoauth2"};
@@ -391,23 +438,24 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {a_bad_recipient_keeps_the_mail_from_no_good_one,                  0                           },
-        {a_recipient_refused_for_now_is_asked_again_alone,                 0                           },
-        {refused_for_now_and_for_good_part_ways,                           0                           },
-        {a_recipient_that_is_always_refused_for_now_is_dead_alone,         0                           },
-        {what_nobody_knows_is_sent_again_or_held_as_configured,            MR_COUNT(unknowns)          },
-        {who_was_refused_is_told_where_the_others_are_unknown,             0                           },
-        {an_answer_that_comes_after_the_deadline_is_held_as_well,          0                           },
-        {the_next_relay_sends_what_the_first_did_not_take,                 MR_COUNT(before_the_message)},
-        {a_relay_that_works_is_the_only_one_asked,                         0                           },
+        {a_bad_recipient_keeps_the_mail_from_no_good_one,                      0                           },
+        {a_recipient_refused_for_now_is_asked_again_alone,                     0                           },
+        {refused_for_now_and_for_good_part_ways,                               0                           },
+        {a_recipient_that_is_always_refused_for_now_is_dead_alone,             0                           },
+        {what_nobody_knows_is_sent_again_or_held_as_configured,                MR_COUNT(unknowns)          },
+        {who_was_refused_is_told_where_the_others_are_unknown,                 0                           },
+        {an_answer_that_comes_after_the_deadline_is_held_as_well,              0                           },
+        {the_next_relay_sends_what_the_first_did_not_take,                     MR_COUNT(before_the_message)},
+        {a_relay_that_works_is_the_only_one_asked,                             0                           },
         {what_the_first_relay_has_decided_or_may_have_taken_no_other_gets,
-         MR_COUNT(no_further)                                                                          },
-        {a_relay_that_is_away_is_passed_over_and_said_to_be,               0                           },
-        {a_relay_that_takes_messages_and_never_answers_is_passed_over,     0                           },
-        {a_mail_waits_for_relays_that_are_away_and_spends_no_attempt,      0                           },
-        {what_is_to_be_held_is_held_by_a_leaving_worker_as_well,           0                           },
-        {a_token_that_was_renewed_opens_the_door,                          MR_COUNT(logins)            },
-        {no_more_connections_are_open_than_configured,                     MR_COUNT(most)              },
+         MR_COUNT(no_further)                                                                              },
+        {a_relay_that_is_away_is_passed_over_and_said_to_be,                   0                           },
+        {a_relay_that_takes_messages_and_never_answers_is_passed_over,         0                           },
+        {a_mail_waits_for_relays_that_are_away_and_spends_no_attempt,          0                           },
+        {what_is_to_be_held_is_held_by_a_leaving_worker_as_well,               0                           },
+        {a_mail_whose_worker_was_killed_is_sent_again_unless_it_is_to_be_held, MR_COUNT(kills)             },
+        {a_token_that_was_renewed_opens_the_door,                              MR_COUNT(logins)            },
+        {no_more_connections_are_open_than_configured,                         MR_COUNT(most)              },
     };
 
     return mr_suite_run_slow("relays", tests, 60);

@@ -14,7 +14,7 @@ static const struct mr_relay_rules rules = {
 };
 static const char *const recipients[] = {"ann@example.org", "bob@example.org",
                                          "eve@example.org"};
-static const struct mr_smtp_stop never = {0};
+static const struct mr_smtp_watch never = {0};
 
 void mr_smtp_talk_start(struct mr_smtp_talk *talk, const struct mr_smtp_script *script,
                         const char *more)
@@ -38,7 +38,7 @@ void mr_smtp_talk_stop(struct mr_smtp_talk *talk)
 }
 
 void mr_smtp_talk_post(struct mr_smtp_talk *talk, const struct mr_smtp_mail *mail,
-                       const struct mr_smtp_stop *told)
+                       const struct mr_smtp_watch *told)
 {
     mr_smtp_result_fini(&talk->result);
     talk->news = (struct mr_relay_news){0};
@@ -46,7 +46,7 @@ void mr_smtp_talk_post(struct mr_smtp_talk *talk, const struct mr_smtp_mail *mai
                                &talk->news, &talk->after_ms);
 }
 
-void mr_smtp_talk_send(struct mr_smtp_talk *talk, unsigned n, const struct mr_smtp_stop *told)
+void mr_smtp_talk_send(struct mr_smtp_talk *talk, unsigned n, const struct mr_smtp_watch *told)
 {
     static const char message[] = "Subject: s\r\n\r\n.t\r\n";
     const struct mr_smtp_mail mail = {

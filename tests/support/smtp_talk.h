@@ -29,9 +29,9 @@ void mr_smtp_talk_start(struct mr_smtp_talk *talk, const struct mr_smtp_script *
                         const char *more);
 void mr_smtp_talk_stop(struct mr_smtp_talk *talk);
 /* A short mail to the first n of ann, bob and eve. told may be NULL: nobody tells it to stop. */
-void mr_smtp_talk_send(struct mr_smtp_talk *talk, unsigned n, const struct mr_smtp_stop *told);
+void mr_smtp_talk_send(struct mr_smtp_talk *talk, unsigned n, const struct mr_smtp_watch *told);
 void mr_smtp_talk_post(struct mr_smtp_talk *talk, const struct mr_smtp_mail *mail,
-                       const struct mr_smtp_stop *told);
+                       const struct mr_smtp_watch *told);
 /* A letter for each recipient: T taken, L later, R refused, ? unknown. Valid until the next call. */
 const char *mr_smtp_talk_fates(const struct mr_smtp_talk *talk);
 /* "answered", "put off", "away", "stale", "stopped" or "lost". */

@@ -222,7 +222,8 @@ static bool after_a_message(const void *arg)
 START_TEST(who_is_told_to_stop_stops_and_knows_what_that_means)
 {
     bool late = strcmp(stops[_i].end, "lost") == 0;
-    struct mr_smtp_stop told = {late ? after_a_message : at_once, &talk.scene, 100};
+    struct mr_smtp_watch told = {
+        .asked = late ? after_a_message : at_once, .arg = &talk.scene, .patience_ms = 100};
 
     mr_smtp_talk_start(&talk, &stops[_i].script, TLS_OFF);
     mr_smtp_talk_send(&talk, 1, &told);
@@ -248,7 +249,8 @@ static bool once_it_is_out(const void *arg)
 START_TEST(who_stops_by_himself_says_nothing_of_the_relay)
 {
     struct patience patience = {&talk.scene, 0};
-    const struct mr_smtp_stop told = {once_it_is_out, &patience, 50};
+    const struct mr_smtp_watch told = {
+        .asked = once_it_is_out, .arg = &patience, .patience_ms = 50};
 
     mr_smtp_talk_start(&talk, &(struct mr_smtp_script){.dot = MR_SMTP_SILENCE}, TLS_OFF);
     while (++patience.n <= 4) {

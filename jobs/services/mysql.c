@@ -1,5 +1,6 @@
 #include "jobs/services/mysql.h"
 
+#include "jobs/services/members.h"
 #include "jobs/services/mysql_reads.h"
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
@@ -36,13 +37,6 @@ struct mr_mysql {
 
 /* ---- opening and closing ---- */
 
-static uint64_t number_of(const json_t *object, const char *name, uint64_t fallback)
-{
-    const json_t *number = json_object_get(object, name);
-
-    return json_is_integer(number) ? (uint64_t)json_integer_value(number) : fallback;
-}
-
 static void on_tend(void *arg)
 {
     struct mr_mysql *mysql = arg;
@@ -75,20 +69,20 @@ static struct mr_mysql_pool *open_pool(struct mr_mysql *mysql, const json_t *sec
 {
     const json_t *pool = json_object_get(section, "pool");
 
-    return mr_mysql_pool_new(&mysql->house, server, (unsigned)number_of(pool, "min", POOL_MIN),
-                             (unsigned)number_of(pool, "max", POOL_MAX));
+    return mr_mysql_pool_new(&mysql->house, server,
+                             (unsigned)mr_members_number(pool, "min", POOL_MIN),
+                             (unsigned)mr_members_number(pool, "max", POOL_MAX));
 }
 
 static enum mr_code open_reads(struct mr_mysql *mysql, const json_t *section,
                                struct mr_err *err)
 {
     const json_t *hosts = json_object_get(section, "read_hosts");
-    unsigned port = (unsigned)number_of(section, "port", 3306);
+    unsigned port = (unsigned)mr_members_number(section, "port", 3306);
 
-    const char *unknown = json_string_value(json_object_get(section, "unknown_lag"));
     const struct mr_mysql_read_rules rules = {
-        .max_lag_ms = number_of(section, "max_lag_ms", MAX_LAG_MS),
-        .avoid_unknown = unknown && strcmp(unknown, "avoid") == 0,
+        .max_lag_ms = (uint64_t)mr_members_number(section, "max_lag_ms", MAX_LAG_MS),
+        .avoid_unknown = strcmp(mr_members_text(section, "unknown_lag", "use"), "avoid") == 0,
         .away_ms = AWAY_MS,
         .ask_ms = ASK_MS,
     };
@@ -123,7 +117,8 @@ static enum mr_code open_mysql(struct mr_host *host, void **out, struct mr_err *
     mr_random_seed(&mysql->random);
     mysql->house.host = host;
     mysql->house.login = &mysql->login;
-    mysql->house.statement_ms = number_of(section, "statement_timeout_ms", STATEMENT_MS);
+    mysql->house.statement_ms =
+        (uint64_t)mr_members_number(section, "statement_timeout_ms", STATEMENT_MS);
     mysql->house.idle_ms = IDLE_MS;
     mysql->sticky = !json_is_false(json_object_get(section, "sticky"));
     mysql->write = open_pool(mysql, section, &server);

@@ -1,5 +1,6 @@
 #include "jobs/services/mysql_connect.h"
 
+#include "jobs/services/members.h"
 #include "jobs/services/mysql_error.h"
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
@@ -17,21 +18,9 @@ static const unsigned long packet_max_bytes = 256ul * 1024 * 1024;
 
 /* ---- options ---- */
 
-static const char *text_of(const json_t *section, const char *name)
-{
-    return json_string_value(json_object_get(section, name));
-}
-
-static uint64_t number_of(const json_t *section, const char *name, uint64_t fallback)
-{
-    json_int_t number = json_integer_value(json_object_get(section, name));
-
-    return number > 0 ? (uint64_t)number : fallback;
-}
-
 static enum mr_mysql_tls tls_of(const char *word)
 {
-    if (!word || strcmp(word, "off") == 0)
+    if (strcmp(word, "off") == 0)
         return MR_MYSQL_TLS_OFF;
     return strcmp(word, "on") == 0 ? MR_MYSQL_TLS_ON : MR_MYSQL_TLS_VERIFY;
 }
@@ -58,26 +47,28 @@ static unsigned lock_timeout_s(uint64_t lock_ms, uint64_t statement_ms)
 enum mr_code mr_mysql_options_read(const json_t *section, struct mr_mysql_login *out_login,
                                    struct mr_mysql_server *out_server, struct mr_err *err)
 {
-    const char *socket = text_of(section, "socket"), *host = text_of(section, "host");
+    const char *socket = mr_members_text(section, "socket", NULL),
+               *host = mr_members_text(section, "host", "127.0.0.1");
 
-    if (!text_of(section, "database"))
+    if (!mr_members_text(section, "database", NULL))
         return mr_fail(err, MR_EINVAL,
                        "mysql.database is not configured: no database to work with");
     *out_login = (struct mr_mysql_login){
-        .database = text_of(section, "database"),
-        .user = text_of(section, "user"),
-        .password = text_of(section, "password"),
-        .ca_file = text_of(section, "ca_file"),
-        .tls = tls_of(text_of(section, "tls")),
-        .connect_timeout_ms = number_of(section, "connect_timeout_ms", CONNECT_MS),
-        .lock_timeout_s =
-            lock_timeout_s(number_of(section, "lock_timeout_ms", LOCK_MS),
-                           number_of(section, "statement_timeout_ms", STATEMENT_MS)),
+        .database = mr_members_text(section, "database", NULL),
+        .user = mr_members_text(section, "user", NULL),
+        .password = mr_members_text(section, "password", NULL),
+        .ca_file = mr_members_text(section, "ca_file", NULL),
+        .tls = tls_of(mr_members_text(section, "tls", "off")),
+        .connect_timeout_ms =
+            (uint64_t)mr_members_number(section, "connect_timeout_ms", CONNECT_MS),
+        .lock_timeout_s = lock_timeout_s(
+            (uint64_t)mr_members_number(section, "lock_timeout_ms", LOCK_MS),
+            (uint64_t)mr_members_number(section, "statement_timeout_ms", STATEMENT_MS)),
     };
     *out_server = (struct mr_mysql_server){
         .socket = mr_strdup(socket),
-        .host = socket ? NULL : mr_strdup(host ? host : "127.0.0.1"),
-        .port = (unsigned)number_of(section, "port", PORT),
+        .host = socket ? NULL : mr_strdup(host),
+        .port = (unsigned)mr_members_number(section, "port", PORT),
     };
     name_server(out_server);
     return MR_OK;

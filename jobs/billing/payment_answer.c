@@ -108,6 +108,51 @@ static bool read_failed_refund(const json_t *refund, const char *status,
     return true;
 }
 
+static bool contradicts(const json_t *object, const char *name, const char *want)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text && want && strcmp(text, want) != 0;
+}
+
+/* Another's, where the answer says so: a proxy's mix-up, a key of somebody else's. Its id is none of ours; true if that was it. */
+static bool read_stranger(const json_t *object, const struct mr_payment *payment,
+                          struct mr_payment_answer *out)
+{
+    if (contradicts(json_object_get(object, "metadata"), "uuid", payment->uuid))
+        end(out, MR_PAYMENT_ODD, "the provider's %s %s is another job's, by its metadata",
+            what_of(payment), out->id);
+    else if (contradicts(object, "payment_intent", payment->refund_of))
+        end(out, MR_PAYMENT_ODD, "the provider's refund %s is of charge %.100s, not %.100s",
+            out->id, json_string_value(json_object_get(object, "payment_intent")),
+            payment->refund_of);
+    else
+        return false;
+    *out->id = '\0';
+    return true;
+}
+
+/* Not as it was asked for; true if that was it. */
+static bool read_oddity(const json_t *object, const struct mr_payment *payment,
+                        struct mr_payment_answer *out)
+{
+    const json_t *received = json_object_get(object, "amount_received");
+
+    if (read_stranger(object, payment, out))
+        return true;
+    if (!is_as_asked(object, payment))
+        end(out, MR_PAYMENT_ODD,
+            "the provider's %s %s has another amount or currency than was asked for",
+            what_of(payment), out->id);
+    else if (text_is(object, "status", "succeeded") && json_is_integer(received) &&
+             json_integer_value(received) != payment->amount_minor)
+        end(out, MR_PAYMENT_ODD, "the provider's charge %s took %lld of %lld", out->id,
+            (long long)json_integer_value(received), (long long)payment->amount_minor);
+    else
+        return false;
+    return true;
+}
+
 /* A charge or refund as the provider has it. All states that are not named here may still become either end. */
 static void read_object(const json_t *object, const struct mr_payment *payment,
                         struct mr_payment_answer *out)
@@ -119,10 +164,8 @@ static void read_object(const json_t *object, const struct mr_payment *payment,
     if (*out->id == '\0' || *status == '\0')
         end(out, MR_PAYMENT_UNKNOWN, "the answer is no %s of the provider's API",
             what_of(payment));
-    else if (!is_as_asked(object, payment))
-        end(out, MR_PAYMENT_ODD,
-            "the provider's %s %s has another amount or currency than was asked for",
-            what_of(payment), out->id);
+    else if (read_oddity(object, payment, out))
+        return;
     else if (strcmp(status, "succeeded") == 0)
         out->end = MR_PAYMENT_PAID;
     else if (payment->refund_of ? !read_failed_refund(object, status, out)
@@ -247,7 +290,7 @@ static void read_found(const json_t *body, const struct mr_payment *payment,
     else if (n_paid > 1)
         end(out, MR_PAYMENT_ODD, "the provider has %u paid %ss for this uuid", n_paid,
             what_of(payment));
-    else if (!chosen && !all)
+    else if (n_paid == 0 && !all)
         end(out, MR_PAYMENT_UNKNOWN, "the provider has more %ss than one answer holds",
             what_of(payment));
     else if (!chosen)

@@ -47,6 +47,10 @@ static const struct meaning asked[] = {
     {201, PAID, MR_PAYMENT_PAID, "", ""},
     {200, INTENT("pi_1", "501", "eur", "succeeded"), MR_PAYMENT_ODD, "", "pi_1 has another amount or currency"},
     {200, INTENT("pi_1", "500", "usd", "succeeded"), MR_PAYMENT_ODD, "", "pi_1 has another amount or currency"},
+    {200, INTENT_OF("c-2", "pi_1", "500", "eur", "succeeded"), MR_PAYMENT_ODD, "", "charge pi_1 is another job's"},
+    {200, "{\"id\":\"pi_1\",\"amount\":500,\"amount_received\":400,\"currency\":\"eur\",\"status\":\"succeeded\"}", MR_PAYMENT_ODD, "", "charge pi_1 took 400 of 500"},
+    {200, "{\"id\":\"pi_1\",\"amount\":500,\"amount_received\":500,\"currency\":\"eur\",\"status\":\"succeeded\"}", MR_PAYMENT_PAID, "", ""},
+    {200, "{\"id\":\"pi_1\",\"amount\":500,\"amount_received\":0,\"currency\":\"eur\",\"status\":\"processing\"}", MR_PAYMENT_UNKNOWN, "", "still processing"},
     {200, INTENT("pi_1", "500", "eur", "requires_action"), MR_PAYMENT_REFUSED, "requires_action", "the customer would have to confirm"},
     {200, INTENT("pi_1", "500", "eur", "canceled"), MR_PAYMENT_REFUSED, "canceled", "canceled"},
     {200, INTENT("pi_1", "500", "eur", "processing"), MR_PAYMENT_UNKNOWN, "", "pi_1 is still processing"},
@@ -102,6 +106,9 @@ static const struct meaning refunded[] = {
     {200, INTENT("re_1", "500", "eur", "succeeded"), MR_PAYMENT_PAID, "", ""},
     {200, INTENT("re_1", "499", "eur", "succeeded"), MR_PAYMENT_ODD, "", "refund re_1 has another amount or currency"},
     {200, INTENT("re_1", "500", "eur", "pending"), MR_PAYMENT_UNKNOWN, "", "refund re_1 is still pending"},
+    {200, "{\"id\":\"re_1\",\"amount\":500,\"currency\":\"eur\",\"status\":\"succeeded\",\"payment_intent\":\"pi_1\"}", MR_PAYMENT_PAID, "", ""},
+    {200, "{\"id\":\"re_1\",\"amount\":500,\"currency\":\"eur\",\"status\":\"succeeded\",\"payment_intent\":\"pi_2\"}", MR_PAYMENT_ODD, "", "refund re_1 is of charge pi_2, not pi_1"},
+    {200, INTENT_OF("c-2", "re_1", "500", "eur", "succeeded"), MR_PAYMENT_ODD, "", "refund re_1 is another job's"},
     {200, INTENT("re_1", "500", "eur", "requires_action"), MR_PAYMENT_UNKNOWN, "", "still requires_action"},
     {200, INTENT("re_1", "500", "eur", "canceled"), MR_PAYMENT_REFUSED, "canceled", "the money did not arrive"},
     {200, "{\"id\":\"re_1\",\"amount\":500,\"currency\":\"eur\",\"status\":\"failed\",\"failure_reason\":\"lost_or_stolen_card\"}",
@@ -121,6 +128,7 @@ static const struct meaning listed[] = {
     {200, FOUND(INTENT("re_1", "500", "eur", "succeeded") "," INTENT("re_2", "500", "eur", "succeeded")), MR_PAYMENT_ODD, "", "has 2 paid refunds"},
     {200, "{\"data\":[],\"has_more\":true}", MR_PAYMENT_UNKNOWN, "", "more refunds than one answer holds"},
     {200, "{\"data\":[" INTENT("re_1", "500", "eur", "succeeded") "],\"has_more\":true}", MR_PAYMENT_PAID, "", ""},
+    {200, "{\"data\":[" INTENT("re_1", "500", "eur", "failed") "],\"has_more\":true}", MR_PAYMENT_UNKNOWN, "", "more refunds than one answer holds"},
     {200, "{}", MR_PAYMENT_UNKNOWN, "", "no list of refunds"},
     {404, "{}", MR_PAYMENT_UNKNOWN, "", "the look-up got status 404"},
 };
@@ -139,6 +147,8 @@ static void expect_meaning(read_fn *read, const struct mr_payment *asked_for,
     ck_assert_int_eq(answer.end, meaning->end);
     ck_assert_str_eq(answer.code, meaning->code);
     ck_assert_msg(strstr(answer.message, meaning->message) != NULL, "%s", answer.message);
+    if (strstr(meaning->message, "another job's"))
+        ck_assert_str_eq(answer.id, "");
 }
 
 START_TEST(an_answer_says_taken_refused_or_unknown)

@@ -20,7 +20,7 @@ struct mr_dispatcher;
 
 /* A job that runs now, copied out of a page and checked. */
 struct mr_snapshot_job {
-    char uuid[40], job[MR_PAGE_NAME + 1], queue[105];
+    char uuid[MR_PAGE_UUID], job[MR_PAGE_NAME + 1], queue[105];
     enum mr_place_state state;
     uint32_t attempt, progress_pct;
     uint64_t running_ms, progress_count;

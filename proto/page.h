@@ -24,6 +24,8 @@
 #define MR_PAGE_GAUGES 16
 #define MR_PAGE_NAME 64
 #define MR_PAGE_RUN 48
+#define MR_PAGE_UUID                                                                           \
+    104 /* with its NUL: as long as a uuid of ours may be, "<uuid>.mail" and all */
 #define MR_PAGE_BATCH 128 /* places of one lease, at most */
 #define MR_PAGE_NOBODY UINT32_MAX
 #define MR_PAGE_HANDED 2u /* MR_JOB_HANDED of worker/handler.h, as a place's mark */
@@ -67,7 +69,7 @@ struct mr_page_place {
     _Atomic uint32_t progress_pct;
     _Atomic uint32_t marks; /* MR_PAGE_HANDED; what else a handler marks means nothing here */
     uint32_t job;           /* row of job_names */
-    char uuid[40];
+    char uuid[MR_PAGE_UUID];
 };
 
 /* What of one lease is finished but not yet answered by Redis. A bit is set when the verdict stands, all vanish with n = 0. */

@@ -50,7 +50,7 @@ void mr_recorder_place_parsing(struct mr_recorder *r, unsigned place, unsigned q
     atomic_store_explicit(&p->state, MR_PLACE_PARSING, memory_order_release);
 }
 
-/* Cut where it is longer than a UUID: the address is what counts, the uuid is for people. */
+/* Cut where it is longer than the room for it: the address is what counts, the uuid is for people. */
 static void copy_uuid(char *out, size_t room, struct mr_bytes uuid)
 {
     size_t len = uuid.len < room ? uuid.len : room - 1;

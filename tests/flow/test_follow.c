@@ -1,4 +1,5 @@
 /* Jobs that jobs push, and jobs that an operator stops, with real processes. */
+#include "proto/compose.h"
 #include "tests/support/http.h"
 #include "tests/support/mill.h"
 #include "tests/support/suite.h"
@@ -276,6 +277,24 @@ START_TEST(a_job_that_waits_for_a_thread_is_shown_and_cancelled)
 }
 END_TEST
 
+/* A job that a job pushed bears a longer name than a UUID: what is shown must be enough to stop it. */
+START_TEST(a_long_name_is_shown_whole_and_cancelled_by_it)
+{
+    char name[MR_COMPOSE_UUID_MAX], path[256];
+
+    memset(name, 'a', sizeof(name) - 1);
+    memcpy(name + sizeof(name) - 6, ".mail", 6);
+    mr_mill_start(&mill, one_pool, NULL);
+    mr_mill_dispatch(&mill, 0, 1);
+    push(name, "debug.sleep", "{\"ms\":60000}");
+    mr_wait_for(is_shown(name, "running"), 5000);
+    snprintf(path, sizeof(path), "/api/v1/jobs/%s/cancel", name);
+    json_decref(mr_http_json(mill.control, "POST", path, NULL, 202));
+    mr_mill_await_letter(&mill, "main", "failed", "cancelled by an operator");
+    mr_mill_stop(&mill);
+}
+END_TEST
+
 START_TEST(a_job_that_does_not_run_cannot_be_cancelled)
 {
     mr_mill_start(&mill, one_pool, NULL);
@@ -299,6 +318,7 @@ int main(void)
         {what_may_have_been_lost_is_pushed_again,              0                     },
         {a_running_job_is_shown_and_cancelled,                 (int)MR_COUNT(lasting)},
         {a_job_that_waits_for_a_thread_is_shown_and_cancelled, 0                     },
+        {a_long_name_is_shown_whole_and_cancelled_by_it,       0                     },
         {a_job_that_does_not_run_cannot_be_cancelled,          0                     },
     };
 

@@ -65,9 +65,10 @@ END_TEST
 
 START_TEST(a_long_uuid_is_cut)
 {
-    struct mr_delivery d =
-        delivery_of("0123456789012345678901234567890123456789012345678901234567890", -1);
+    char uuid[2 * MR_PAGE_UUID] = "";
 
+    memset(uuid, '0', sizeof(uuid) - 1);
+    struct mr_delivery d = delivery_of(uuid, -1);
     init();
     mr_recorder_place_running(&recorder, 0, &d);
     ck_assert_uint_eq(strlen(page.places[0].uuid), sizeof(page.places[0].uuid) - 1);

@@ -34,16 +34,25 @@ static enum mr_smtp_fate fate_of(int code)
     return code >= 500 ? MR_SMTP_REFUSED : MR_SMTP_LATER;
 }
 
+/* Behind one that it took, 552 is an old word for "too many at once" (RFC 5321, 4.5.3.1.10). */
+static enum mr_smtp_fate fate_at_rcpt(int code, bool any_taken)
+{
+    return code == 552 && any_taken ? MR_SMTP_LATER : fate_of(code);
+}
+
 /* For all to whom the server had not said no before. */
 static void decide(struct mr_smtp_dialogue *d, enum mr_smtp_fate fate, const char *said)
 {
+    bool any_taken = false;
+
     for (unsigned i = 0; i < d->n_recipients; i++) {
         struct mr_smtp_recipient *recipient = &d->recipients[i];
 
         if (recipient->said) {
-            recipient->fate = fate_of(recipient->code);
+            recipient->fate = fate_at_rcpt(recipient->code, any_taken);
             continue;
         }
+        any_taken = true;
         recipient->fate = fate;
         if (fate != MR_SMTP_TAKEN)
             recipient->said = mr_strdup(said);

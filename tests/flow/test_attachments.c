@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* sha256 of "%PDF-1.7 a booking\n" and of the bytes 0 to 4, as coreutils' sha256sum gives them. */
 #define SHA_PDF "bfb22c4e174632af769bb0d7802a9e891f2cf0553b435f1b078ef77b0cb5de06"
@@ -150,6 +151,64 @@ START_TEST(a_large_file_arrives_whole)
 }
 END_TEST
 
+/* ---- how much memory a mail takes ---- */
+
+enum { FILE_MIB = 20, MIB = 1 << 20 };
+
+/* A mail with a file of FILE_MIB of zeros: from the storage, or as base64 in the job; its memory in files of that size, at most. */
+static const struct {
+    bool stored;
+    size_t files;
+} sizes[] = {
+    {true,  2},
+    {false, 6},
+};
+
+/* "A" is the base64 of zeros. */
+static void push_large(bool stored)
+{
+    struct mr_buf payload = {0};
+    size_t len = (size_t)FILE_MIB * MIB / 3 * 4;
+
+    mr_buf_text(&payload, "{\"uuid\":\"m-2\",\"job\":\"email.send\",\"data\":{\"to\":"
+                          "\"ann@example.org\",\"subject\":\"s\",\"text\":\"t\","
+                          "\"attachments\":[{\"name\":\"a.bin\",");
+    if (stored)
+        mr_buf_text(&payload, "\"storage\":\"a.bin\"");
+    else
+        mr_buf_text(&payload, "\"base64\":\"");
+    mr_buf_reserve(&payload, len);
+    for (size_t i = 0; !stored && i < len; i++)
+        mr_buf_char(&payload, 'A');
+    mr_buf_text(&payload, stored ? "}]}}" : "\"}]}}");
+    mr_mill_push_raw(&mill, "main", payload.at, payload.len);
+    mr_buf_fini(&payload);
+}
+
+START_TEST(a_large_file_takes_a_small_multiple_of_its_size)
+{
+    pid_t workers[MR_PROC_LIST];
+    char path[64];
+
+    start(", max_size: 60MiB }\nlimits: { payload: 64MiB");
+    snprintf(path, sizeof(path), "%s/a.bin", files);
+    mr_scratch_put(files, "a.bin", "");
+    ck_assert_int_eq(truncate(path, FILE_MIB * MIB), 0);
+    send_mail("\"text\":\"t\""); /* so that all is loaded */
+    mr_wait_for(mr_sink_count(&sink) == 1, 15000);
+    ck_assert_int_eq(mr_mill_workers(&mill, 0, workers), 1);
+    size_t before = mr_proc_peak_bytes(workers[0]);
+    push_large(sizes[_i].stored);
+    mr_wait_for(mr_sink_count(&sink) == 2 && mr_mill_is_empty(&mill, "main"), 30000);
+    size_t more = mr_proc_peak_bytes(workers[0]) - before;
+    printf("# %zu MiB for a file of %d\n", more / MIB, FILE_MIB);
+#ifndef MR_SANITIZED
+    ck_assert_uint_lt(more, sizes[_i].files * FILE_MIB * MIB);
+#endif
+    stop();
+}
+END_TEST
+
 static const struct {
     const char *more, *members; /* NULL: a long text */
     const char *class, *reason;
@@ -253,12 +312,13 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {a_mail_carries_stored_files_and_given_ones,   0             },
-        {a_picture_is_shown_within_the_html,           0             },
-        {a_large_file_arrives_whole,                   0             },
-        {a_mail_that_cannot_be_made_is_not_sent,       MR_COUNT(lost)},
-        {what_another_library_reads_is_what_was_given, 0             },
-        {headers_of_the_jobs_own_arrive,               0             },
+        {a_mail_carries_stored_files_and_given_ones,      0              },
+        {a_picture_is_shown_within_the_html,              0              },
+        {a_large_file_arrives_whole,                      0              },
+        {a_large_file_takes_a_small_multiple_of_its_size, MR_COUNT(sizes)},
+        {a_mail_that_cannot_be_made_is_not_sent,          MR_COUNT(lost) },
+        {what_another_library_reads_is_what_was_given,    0              },
+        {headers_of_the_jobs_own_arrive,                  0              },
     };
 
     return mr_suite_run_slow("attachments", tests, 60);

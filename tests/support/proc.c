@@ -242,6 +242,11 @@ size_t mr_proc_rss_bytes(pid_t pid)
     return row_bytes(pid, "status", "VmRSS:");
 }
 
+size_t mr_proc_peak_bytes(pid_t pid)
+{
+    return row_bytes(pid, "status", "VmHWM:");
+}
+
 size_t mr_proc_pss_bytes(pid_t pid)
 {
     return row_bytes(pid, "smaps_rollup", "\nPss:");

@@ -42,10 +42,11 @@ void mr_proc_show(const struct mr_proc *proc);
 
 /* Children of a process, as the kernel lists them; returns how many, at most MR_PROC_LIST. */
 int mr_proc_children(pid_t parent, pid_t *out);
-bool mr_proc_alive(pid_t pid);       /* zombies are not */
-char mr_proc_state(pid_t pid);       /* R, S, T, Z...; 0 when there is none */
-size_t mr_proc_rss_bytes(pid_t pid); /* VmRSS */
-size_t mr_proc_pss_bytes(pid_t pid); /* of smaps_rollup */
+bool mr_proc_alive(pid_t pid);        /* zombies are not */
+char mr_proc_state(pid_t pid);        /* R, S, T, Z...; 0 when there is none */
+size_t mr_proc_rss_bytes(pid_t pid);  /* VmRSS */
+size_t mr_proc_peak_bytes(pid_t pid); /* VmHWM: the most there ever was of it */
+size_t mr_proc_pss_bytes(pid_t pid);  /* of smaps_rollup */
 /* Whether a file whose path holds this text is mapped (a shared library). */
 bool mr_proc_maps(pid_t pid, const char *text);
 uint64_t mr_proc_cpu_ms(pid_t pid); /* user and system time so far */

@@ -11,7 +11,7 @@
 #define POOLS                                                                                  \
     "pools: { main: { queues: [main], concurrency: 5, tries: 20, backoff: 20ms..100ms } }"
 
-enum { SOON_MS = 20000 };
+enum { SOON_MS = MR_SHOP_SOON_MS };
 
 static struct mr_shop shop;
 static struct mr_proc ctl;
@@ -29,7 +29,7 @@ static void says(const char *text)
 
 static long long count(const char *what)
 {
-    return mr_mariadb_int(&shop.db, "SELECT COUNT(*) FROM %s", what);
+    return mr_shop_count(&shop, what);
 }
 
 /* Three invoices, two of them paid. */

@@ -8,26 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POOLS                                                                                  \
-    "pools: { main: { queues: [main], concurrency: 20, tries: 20, backoff: 20ms..100ms } }"
 #define LEDGER(uuid)                                                                           \
     "SELECT GROUP_CONCAT(account, ' ', amount_minor ORDER BY account SEPARATOR ', ') FROM "    \
     "billing_ledger WHERE uuid = '" uuid "'"
 
-enum { SOON_MS = 20000 };
+enum { SOON_MS = MR_SHOP_SOON_MS };
 
 static struct mr_shop shop;
-
-static void start_with(const char *payment)
-{
-    mr_shop_start(&shop, POOLS, payment, NULL);
-    mr_mill_dispatch(&shop.mill, 0, 1);
-}
 
 /* An invoice of 10.00 EUR, paid with this card by the charge c-1. */
 static void start_paid(const char *source)
 {
-    start_with("timeout: 1s");
+    mr_shop_open(&shop, "timeout: 1s", NULL);
     mr_shop_push_invoice(&shop, "INV", 1, 1000);
     mr_shop_await_done(&shop, SOON_MS);
     mr_shop_push_charge(&shop, "c-1", "INV-1", 1000, source);
@@ -36,14 +28,12 @@ static void start_paid(const char *source)
 
 static void stop(void)
 {
-    mr_shop_audit(&shop);
-    ck_assert(!mr_proc_said(&shop.mill.dispatchers[0], MR_SHOP_KEY));
-    mr_shop_stop(&shop);
+    mr_shop_close(&shop);
 }
 
 static long long count(const char *what)
 {
-    return mr_mariadb_int(&shop.db, "SELECT COUNT(*) FROM %s", what);
+    return mr_shop_count(&shop, what);
 }
 
 static void expect_text(const char *want, const char *sql)
@@ -206,7 +196,7 @@ static void lose(const char *fault)
 
 START_TEST(a_key_that_may_be_forgotten_is_never_used_again)
 {
-    start_with("timeout: 1s, key_life: 1m");
+    mr_shop_open(&shop, "timeout: 1s, key_life: 1m", NULL);
     mr_shop_push_invoice(&shop, "INV", 1, 1000);
     mr_shop_await_done(&shop, SOON_MS);
     mr_shop_push_charge(&shop, "c-1", "INV-1", 1000, "pm_ok");
@@ -253,22 +243,12 @@ END_TEST
 
 /* ---- credit notes ---- */
 
-static void expect_paper(const char *key, const char *const *words, size_t n)
-{
-    char *text = mr_shop_pdf_text(&shop, key);
-
-    for (size_t i = 0; i < n; i++)
-        ck_assert_msg(strstr(text, words[i]) != NULL, "no \"%s\" on paper:\n%s", words[i],
-                      text);
-    free(text);
-}
-
 START_TEST(a_credit_note_takes_an_invoice_back)
 {
     const char *const words[] = {
         "Credit note CN-000001", "INV-000001", "damaged", "10.00 EUR", "1.90 EUR", "11.90 EUR"};
 
-    start_with("timeout: 1s");
+    mr_shop_open(&shop, "timeout: 1s", NULL);
     mr_shop_push(&shop, "%s",
                  "{\"uuid\":\"i-1\",\"job\":\"billing.invoice\",\"data\":{\"customer\":\"ann\","
                  "\"currency\":\"EUR\",\"lines\":[{\"text\":\"flour\",\"quantity\":2,"
@@ -287,7 +267,7 @@ START_TEST(a_credit_note_takes_an_invoice_back)
                 "billing_invoices WHERE uuid = 'n-1' AND due_on IS NULL");
     expect_text("i-1 damaged", "SELECT CONCAT_WS(' ', invoice, reason) FROM billing_credits");
     expect_text("receivable:ann -1190, revenue 1000, tax 190", LEDGER("n-1"));
-    expect_paper("invoices/CN/000001.pdf", words, MR_COUNT(words));
+    mr_shop_expect_paper(&shop, "invoices/CN/000001.pdf", words, MR_COUNT(words));
     push_credit("n-2", CREDIT_OF("1"));
     mr_shop_await_letter(&shop, "failed",
                          "data.lines: of invoice INV-000001 only 0.00 EUR net and 0.00 EUR tax "
@@ -312,7 +292,7 @@ static void move_the_storage_away(void)
 
 START_TEST(a_storage_that_is_away_costs_a_credit_note_no_attempt)
 {
-    mr_shop_start(&shop, POOLS, "timeout: 1s", NULL);
+    mr_shop_start(&shop, MR_SHOP_POOLS, "timeout: 1s", NULL);
     mr_mariadb_do(&shop.db, "INSERT INTO billing_series (name, last_number) VALUES ('INV', 1)");
     mr_mariadb_do(&shop.db, "INSERT INTO billing_invoices (uuid, series, number, printed, "
                             "customer, currency, net_minor, tax_minor, total_minor, issued_on) "
@@ -335,7 +315,7 @@ START_TEST(many_at_once_never_credit_more_than_the_invoice)
     enum { NOTES = 12 };
     char uuid[20];
 
-    start_with("timeout: 1s");
+    mr_shop_open(&shop, "timeout: 1s", NULL);
     mr_shop_push_invoice(&shop, "INV", 1, 1000);
     mr_shop_await_done(&shop, SOON_MS);
     mr_mill_pause(&shop.mill, "main");
@@ -354,7 +334,7 @@ END_TEST
 
 START_TEST(a_charge_takes_what_the_credit_notes_leave)
 {
-    start_with("timeout: 1s");
+    mr_shop_open(&shop, "timeout: 1s", NULL);
     mr_shop_push_invoice(&shop, "INV", 1, 1000);
     mr_shop_await_done(&shop, SOON_MS);
     push_credit("n-1", CREDIT_OF("400"));

@@ -16,7 +16,7 @@
 #define TODAY "CURDATE()"
 #define PERIODS "billing_subscription_periods"
 
-enum { SOON_MS = 20000 };
+enum { SOON_MS = MR_SHOP_SOON_MS };
 
 static struct mr_shop shop;
 static struct mr_peer sink;
@@ -77,9 +77,7 @@ static void start_with(const char *members, const char *const *peer_args)
 
 static void stop(void)
 {
-    mr_shop_audit(&shop);
-    ck_assert(!mr_proc_said(&shop.mill.dispatchers[0], MR_SHOP_KEY));
-    mr_shop_stop(&shop);
+    mr_shop_close(&shop);
 }
 
 /* A monthly subscription of ann, 10.00 EUR without tax; days are SQL. */
@@ -136,7 +134,7 @@ static bool is_text(const char *want, const char *sql)
 
 static long long count(const char *what)
 {
-    return mr_mariadb_int(&shop.db, "SELECT COUNT(*) FROM %s", what);
+    return mr_shop_count(&shop, what);
 }
 
 static void await_state(const char *state)

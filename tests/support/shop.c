@@ -55,6 +55,20 @@ void mr_shop_stop(struct mr_shop *shop)
     mr_mariadb_stop(&shop->db);
 }
 
+void mr_shop_open(struct mr_shop *shop, const char *payment, const char *const *peer_args)
+{
+    mr_shop_start(shop, MR_SHOP_POOLS, payment, peer_args);
+    mr_mill_dispatch(&shop->mill, 0, 1);
+}
+
+void mr_shop_close(struct mr_shop *shop)
+{
+    mr_shop_audit(shop);
+    ck_assert(!mr_proc_said(&shop->mill.dispatchers[0], MR_SHOP_KEY));
+    ck_assert(!mr_proc_said(&shop->mill.dispatchers[0], MR_MARIADB_PASSWORD));
+    mr_shop_stop(shop);
+}
+
 /* ---- jobs ---- */
 
 void mr_shop_push(struct mr_shop *shop, const char *format, ...)
@@ -142,6 +156,17 @@ char *mr_shop_pdf_text(const struct mr_shop *shop, const char *key)
     return mr_buf_steal(&text);
 }
 
+void mr_shop_expect_paper(const struct mr_shop *shop, const char *key, const char *const *words,
+                          size_t n)
+{
+    char *text = mr_shop_pdf_text(shop, key);
+
+    for (size_t i = 0; i < n; i++)
+        ck_assert_msg(strstr(text, words[i]) != NULL, "no \"%s\" on paper:\n%s", words[i],
+                      text);
+    free(text);
+}
+
 bool mr_shop_has_pdf(const struct mr_shop *shop, const char *key)
 {
     char path[PATH_MAX], head[5] = "";
@@ -153,6 +178,11 @@ bool mr_shop_has_pdf(const struct mr_shop *shop, const char *key)
     bool is_pdf = fread(head, 1, 4, file) == 4 && strcmp(head, "%PDF") == 0;
     fclose(file);
     return is_pdf;
+}
+
+long long mr_shop_count(struct mr_shop *shop, const char *what)
+{
+    return mr_mariadb_int(&shop->db, "SELECT COUNT(*) FROM %s", what);
 }
 
 void mr_shop_check_books(struct mr_shop *shop)

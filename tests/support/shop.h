@@ -9,6 +9,11 @@
 
 #define MR_SHOP_KEY "sk-canary-7qT" /* of the payment provider: in no log and no letter */
 
+/* What most stories run on: one worker that does much at once, and tries often and soon. */
+#define MR_SHOP_POOLS                                                                          \
+    "pools: { main: { queues: [main], concurrency: 20, tries: 20, backoff: 20ms..100ms } }"
+enum { MR_SHOP_SOON_MS = 20000 }; /* a handful of jobs are done within so long */
+
 struct mr_shop {
     struct mr_mill mill;
     struct mr_mariadb db;
@@ -24,6 +29,10 @@ struct mr_shop {
 void mr_shop_start(struct mr_shop *shop, const char *pools, const char *payment,
                    const char *const *peer_args);
 void mr_shop_stop(struct mr_shop *shop);
+/* The same on MR_SHOP_POOLS, with a dispatcher. */
+void mr_shop_open(struct mr_shop *shop, const char *payment, const char *const *peer_args);
+/* Stops it, unless the books are not in order (mr_shop_audit), or a secret is in the dispatcher's log: that fails the test. */
+void mr_shop_close(struct mr_shop *shop);
 
 /* RPUSH to "main". */
 void mr_shop_push(struct mr_shop *shop, const char *format, ...)
@@ -41,9 +50,14 @@ void mr_shop_await_letter(struct mr_shop *shop, const char *class, const char *r
 
 /* What people read in the PDF under this key, by pdftotext; the caller's. Fails the test when it is no PDF. */
 char *mr_shop_pdf_text(const struct mr_shop *shop, const char *key);
+/* Fails the test unless people read all of these words there. */
+void mr_shop_expect_paper(const struct mr_shop *shop, const char *key, const char *const *words,
+                          size_t n);
 /* Whether there is such a file, and its first bytes say that it is one. */
 bool mr_shop_has_pdf(const struct mr_shop *shop, const char *key);
 
+/* SELECT COUNT(*) FROM what. */
+long long mr_shop_count(struct mr_shop *shop, const char *what);
 /* Fails the test unless the ledger's rows sum to 0 for each uuid, and the numbers of each series run from 1 without a gap. */
 void mr_shop_check_books(struct mr_shop *shop);
 

@@ -58,8 +58,9 @@ static void print_audit(const struct mr_session *session, const struct mr_storag
            json_array_size(findings));
 }
 
-static int audit(struct mr_session *session, struct mr_database *database, json_t *findings)
+static int audit(struct mr_session *session, struct mr_database *database, void *arg)
 {
+    json_t *findings = arg;
     struct mr_storage *storage = NULL;
     json_t *counts = NULL;
     struct mr_err err;
@@ -80,17 +81,12 @@ static int audit(struct mr_session *session, struct mr_database *database, json_
 
 int mr_command_billing_audit(struct mr_session *session, int argc, char **argv)
 {
-    struct mr_database database;
-    int status = mr_database_reach(session, &database);
+    json_t *findings = json_array();
+    int status = mr_database_with(session, audit, findings);
 
     (void)argc;
     (void)argv;
-    if (status)
-        return status;
-    json_t *findings = json_array();
-    status = audit(session, &database, findings);
     json_decref(findings);
-    mr_database_close(&database);
     return status;
 }
 
@@ -147,25 +143,25 @@ static void print_undecided(const struct mr_session *session, json_t *items)
     mr_table_free(table);
 }
 
-int mr_command_billing_unknown(struct mr_session *session, int argc, char **argv)
+static int list_undecided(struct mr_session *session, struct mr_database *database, void *arg)
 {
-    struct mr_database database;
     json_t *items = NULL;
     struct mr_err err;
-    int status = mr_database_reach(session, &database);
+    enum mr_code code = mr_undecided_list(database, &items, &err);
 
+    (void)arg;
+    if (code != MR_OK)
+        return mr_session_fail(mr_database_status(code), "%s", err.text);
+    print_undecided(session, items);
+    json_decref(items);
+    return 0;
+}
+
+int mr_command_billing_unknown(struct mr_session *session, int argc, char **argv)
+{
     (void)argc;
     (void)argv;
-    if (status)
-        return status;
-    enum mr_code code = mr_undecided_list(&database, &items, &err);
-    if (code == MR_OK)
-        print_undecided(session, items);
-    else
-        status = mr_session_fail(mr_database_status(code), "%s", err.text);
-    json_decref(items);
-    mr_database_close(&database);
-    return status;
+    return mr_database_with(session, list_undecided, NULL);
 }
 
 /* ---- resolve ---- */
@@ -184,11 +180,13 @@ static char *who(void)
                          : mr_asprintf("uid %u@%s", (unsigned)getuid(), host);
 }
 
-static int resolve(struct mr_database *database, struct mr_decision *decision)
+static int resolve(struct mr_session *session, struct mr_database *database, void *arg)
 {
+    struct mr_decision *decision = arg;
     struct mr_err err;
     enum mr_code code = mr_undecided_resolve(database, decision, &err);
 
+    (void)session;
     if (code != MR_OK)
         return mr_session_fail(mr_database_status(code), "%s", err.text);
     printf("%s %s is %s, by %s; retry its dead letter, which asks nobody\n", decision->kind,
@@ -200,18 +198,13 @@ int mr_command_billing_resolve(struct mr_session *session, int argc, char **argv
 {
     struct mr_decision decision = {
         .uuid = argv[0], .ok = strcmp(argv[1], "ok") == 0, .provider_id = session->options.id};
-    struct mr_database database;
 
     (void)argc;
     if (!decision.ok && strcmp(argv[1], "refused") != 0)
         return mr_session_fail(EX_USAGE, "a decision is ok or refused, not '%s'", argv[1]);
-    int status = mr_database_reach(session, &database);
-    if (status)
-        return status;
     char *by = who();
     decision.by = by;
-    status = resolve(&database, &decision);
+    int status = mr_database_with(session, resolve, &decision);
     free(by);
-    mr_database_close(&database);
     return status;
 }

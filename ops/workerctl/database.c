@@ -69,15 +69,20 @@ int mr_database_status(enum mr_code code)
     }
 }
 
-int mr_database_reach(struct mr_session *session, struct mr_database *out)
+int mr_database_with(struct mr_session *session, mr_database_fn *fn, void *arg)
 {
     const struct mr_config *config = mr_session_config(session);
+    struct mr_database database;
     struct mr_err err;
 
     if (!config)
         return EX_CONFIG;
-    enum mr_code code = mr_database_open(config, out, &err);
-    return code == MR_OK ? 0 : mr_session_fail(mr_database_status(code), "%s", err.text);
+    enum mr_code code = mr_database_open(config, &database, &err);
+    if (code != MR_OK)
+        return mr_session_fail(mr_database_status(code), "%s", err.text);
+    int status = fn(session, &database, arg);
+    mr_database_close(&database);
+    return status;
 }
 
 static void forget(struct mr_database *database)

@@ -23,8 +23,10 @@ struct mr_database {
  */
 enum mr_code mr_database_open(const struct mr_config *config, struct mr_database *out,
                               struct mr_err *err);
-/* The same for a command: 0, or the exit status, the reason printed. */
-int mr_database_reach(struct mr_session *session, struct mr_database *out);
+/* What a command does with it; gives the exit status. */
+typedef int mr_database_fn(struct mr_session *session, struct mr_database *database, void *arg);
+/* Opens it for a command and closes it behind it: fn's exit status, or that of what is wrong, the reason printed. */
+int mr_database_with(struct mr_session *session, mr_database_fn *fn, void *arg);
 /* The exit status of what the database answered: 69 not reached, 78 a person must act, else 1. */
 int mr_database_status(enum mr_code code);
 /* The same at one of mysql.read_hosts: host as it stands there. */

@@ -79,24 +79,24 @@ static void print_status(const struct mr_session *session, const struct mr_datab
     json_decref(items);
 }
 
-int mr_command_db_status(struct mr_session *session, int argc, char **argv)
+static int show_status(struct mr_session *session, struct mr_database *database, void *arg)
 {
-    struct mr_database database;
-    int status = mr_database_reach(session, &database);
+    int status = look(database);
 
-    (void)argc;
-    (void)argv;
+    (void)arg;
     if (status)
         return status;
-    status = look(&database);
-    if (!status) {
-        print_status(session, &database);
-        status = mr_database_count(&database, MR_MIGRATION_PENDING) +
-                     mr_database_count(&database, MR_MIGRATION_CHANGED) >
-                 0;
-    }
-    mr_database_close(&database);
-    return status;
+    print_status(session, database);
+    return mr_database_count(database, MR_MIGRATION_PENDING) +
+               mr_database_count(database, MR_MIGRATION_CHANGED) >
+           0;
+}
+
+int mr_command_db_status(struct mr_session *session, int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    return mr_database_with(session, show_status, NULL);
 }
 
 /* ---- migrate ---- */
@@ -244,11 +244,12 @@ static void print_plan(const struct mr_database *database)
                    mr_migrate_count(database->rows[i].migration->text));
 }
 
-static int migrate(struct mr_session *session, struct mr_database *database)
+static int migrate(struct mr_session *session, struct mr_database *database, void *arg)
 {
     bool for_real = !session->options.dry_run;
     int status = for_real ? lock(database) : 0;
 
+    (void)arg;
     if (!status && for_real)
         status = make_table(database);
     if (!status)
@@ -268,14 +269,7 @@ static int migrate(struct mr_session *session, struct mr_database *database)
 
 int mr_command_db_migrate(struct mr_session *session, int argc, char **argv)
 {
-    struct mr_database database;
-    int status = mr_database_reach(session, &database);
-
     (void)argc;
     (void)argv;
-    if (status)
-        return status;
-    status = migrate(session, &database);
-    mr_database_close(&database);
-    return status;
+    return mr_database_with(session, migrate, NULL);
 }

@@ -69,7 +69,7 @@ static void configure_mails(void)
 
 static void start_with(const char *members, const char *const *peer_args)
 {
-    mr_shop_start(&shop, POOLS, "timeout: 1s", peer_args);
+    mr_shop_start(&shop, POOLS, "timeout: 10s", peer_args);
     if (*members)
         configure(members);
     mr_mill_dispatch(&shop.mill, 0, 1);
@@ -335,7 +335,7 @@ END_TEST
 
 START_TEST(each_refusal_is_told_by_mail_once)
 {
-    mr_shop_start(&shop, POOLS, "timeout: 1s", NULL);
+    mr_shop_start(&shop, POOLS, "timeout: 10s", NULL);
     configure_mails();
     mr_mill_dispatch(&shop.mill, 0, 1);
     subscribe("flour", TODAY, TODAY, "pm_card_declined");
@@ -367,7 +367,7 @@ START_TEST(the_invoice_of_a_period_is_mailed_once)
 {
     char *today;
 
-    mr_shop_start(&shop, POOLS, "timeout: 1s", NULL);
+    mr_shop_start(&shop, POOLS, "timeout: 10s", NULL);
     configure_mails();
     configure("renewal_mail: renewed");
     mr_mill_dispatch(&shop.mill, 0, 1);
@@ -399,7 +399,7 @@ END_TEST
 
 START_TEST(who_has_no_address_is_renewed_without_a_mail)
 {
-    mr_shop_start(&shop, POOLS, "timeout: 1s", NULL);
+    mr_shop_start(&shop, POOLS, "timeout: 10s", NULL);
     configure_mails();
     configure("renewal_mail: renewed");
     mr_mill_dispatch(&shop.mill, 0, 1);
@@ -418,7 +418,7 @@ END_TEST
 /* A cron that runs while nobody serves the queue pushes a job each time. */
 START_TEST(a_step_that_was_pushed_often_is_told_once)
 {
-    mr_shop_start(&shop, POOLS, "timeout: 1s", NULL);
+    mr_shop_start(&shop, POOLS, "timeout: 10s", NULL);
     configure_mails();
     mr_mill_dispatch(&shop.mill, 0, 1);
     subscribe("flour", TODAY, TODAY, "pm_card_declined");
@@ -556,7 +556,7 @@ END_TEST
 
 START_TEST(a_template_that_is_not_there_is_said_before_anybody_is_charged)
 {
-    mr_shop_start(&shop, POOLS, "timeout: 1s", NULL);
+    mr_shop_start(&shop, POOLS, "timeout: 10s", NULL);
     configure_mails();
     char *name = strstr(shop.yaml, "suspended_mail: suspended");
     memcpy(name, "suspended_mail: not_there", strlen("suspended_mail: not_there"));

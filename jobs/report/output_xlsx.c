@@ -220,7 +220,8 @@ static enum mr_code finish_book(struct mr_output *self, const struct mr_chart_po
         return code;
     lxw_error error = workbook_close(xlsx->workbook);
     xlsx->workbook = NULL;
-    return error == LXW_NO_ERROR ? copy_out(xlsx, err) : fail_library(error, err);
+    code = error == LXW_NO_ERROR ? mr_xlsx_prove(xlsx, err) : fail_library(error, err);
+    return code == MR_OK ? copy_out(xlsx, err) : code;
 }
 
 static void close_book(struct mr_output *self)

@@ -40,11 +40,10 @@ enum mr_code mr_xlsx_check(const struct mr_xlsx *xlsx, struct mr_err *err)
     return ferror(xlsx->sheet->optimize_tmpfile) ? is_full(err) : MR_OK;
 }
 
-enum mr_code mr_xlsx_seal(const struct mr_xlsx *xlsx, struct mr_err *err)
+enum mr_code mr_xlsx_seal(struct mr_xlsx *xlsx, struct mr_err *err)
 {
     lxw_worksheet *sheet;
     struct statvfs disk;
-    uint64_t bytes = 0;
 
     STAILQ_FOREACH(sheet, xlsx->workbook->worksheets, list_pointers)
     {
@@ -52,10 +51,10 @@ enum mr_code mr_xlsx_seal(const struct mr_xlsx *xlsx, struct mr_err *err)
             continue;
         if (fflush(sheet->optimize_tmpfile) != 0 || ferror(sheet->optimize_tmpfile))
             return is_full(err);
-        bytes += (uint64_t)ftello(sheet->optimize_tmpfile);
+        xlsx->row_bytes += (uint64_t)ftello(sheet->optimize_tmpfile);
     }
     if (fstatvfs(xlsx->fd, &disk) == 0 &&
-        (uint64_t)disk.f_bavail * disk.f_frsize < bytes * CLOSING_COPIES)
+        (uint64_t)disk.f_bavail * disk.f_frsize < xlsx->row_bytes * CLOSING_COPIES)
         return is_full(err);
     return MR_OK;
 }

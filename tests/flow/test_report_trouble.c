@@ -259,40 +259,49 @@ START_TEST(a_full_disk_leaves_no_file)
 }
 END_TEST
 
-static size_t rss_after(const char *uuid, const char *params)
+/* What the worker weighed at its heaviest, once it has made that report too. */
+static size_t peak_after(const char *uuid, const char *format, unsigned rows)
 {
+    char params[40], more[40], count[16];
     pid_t worker[MR_PROC_LIST];
 
-    mr_desk_push(&desk, uuid, "rows", params, "", "");
-    mr_wait_for(mr_mill_is_empty(&desk.mill, "main"), 50000);
+    snprintf(params, sizeof(params), "{\"n\":%u}", rows);
+    snprintf(more, sizeof(more), ",\"format\":\"%s\"", format);
+    snprintf(count, sizeof(count), "%u", rows);
+    mr_desk_push(&desk, uuid, "rows", params, more, "");
+    mr_wait_for(mr_mill_is_empty(&desk.mill, "main"), 100000);
+    mr_desk_expect_run(&desk, uuid, "row_count", count);
     ck_assert_int_eq(mr_mill_workers(&desk.mill, 0, worker), 1);
-    return mr_proc_rss_bytes(worker[0]);
+    return mr_proc_peak_bytes(worker[0]);
 }
+
+#ifdef MR_SANITIZED
+enum { SCALE = 50 }; /* what the sanitizers remember grows, and is not bounded here */
+#else
+enum { SCALE = 1 };
+#endif
+
+static const char *const streamed[] = {"csv", "jsonl", "xlsx"};
 
 START_TEST(memory_does_not_grow_with_the_rows)
 {
-    enum { ROWS = 1000000, ROOM = 4 * MIB, MOST = 40 * MIB };
-    struct stat st;
+    enum { FEW = 200000 / SCALE, MANY = 2000000 / SCALE, ROOM = 3 * MIB, MOST = 40 * MIB };
 
-    mr_desk_start_with(
-        &desk, "rows",
-        "sql: SELECT seq AS n, REPEAT('x', 100) AS a FROM seq_1_to_1000000 LIMIT :n\n"
-        "params: { n: { type: integer } }\n"
-        "columns: { n: { type: integer }, a: }\n");
-    size_t few = rss_after("r-1", "{\"n\":1000}");
+    mr_desk_start_with(&desk, "rows",
+                       "sql: SELECT seq AS n, seq / 7 AS part FROM seq_1_to_2000000 LIMIT :n\n"
+                       "params: { n: { type: integer } }\n"
+                       "format: [csv, jsonl, xlsx]\n"
+                       "columns: { n: { type: integer }, part: { type: decimal } }\n");
+    size_t few = peak_after("r-1", streamed[_i], FEW);
     uint64_t from_ms = mr_wait_now_ms();
-    size_t many = rss_after("r-2", "{\"n\":1000000}");
-    ck_assert_int_eq(stat(mr_desk_path(&desk, "rows", "r-2", ".csv"), &st), 0);
-    printf("# %d rows, %lld KiB, in %llu ms; resident after 1,000 rows %zu KiB, after them %zu "
-           "KiB\n",
-           ROWS, (long long)st.st_size / 1024, (unsigned long long)(mr_wait_now_ms() - from_ms),
-           few / 1024, many / 1024);
-    ck_assert_int_gt(st.st_size, (off_t)ROWS * 100);
-    mr_desk_expect_run(&desk, "r-2", "row_count", "1000000");
-#ifndef MR_SANITIZED
-    ck_assert_uint_le(many, few + ROOM);
-    ck_assert_uint_le(many, MOST);
-#endif
+    size_t many = peak_after("r-2", streamed[_i], MANY);
+    printf("# %s: %d rows in %llu ms; at most %zu KiB resident, of %d rows %zu KiB\n",
+           streamed[_i], MANY, (unsigned long long)(mr_wait_now_ms() - from_ms), many / 1024,
+           FEW, few / 1024);
+    if (SCALE == 1) {
+        ck_assert_uint_le(many, few + ROOM);
+        ck_assert_uint_le(many, MOST);
+    }
     mr_desk_stop(&desk);
 }
 END_TEST
@@ -300,18 +309,18 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {a_statement_is_killed_at_the_reports_own_timeout,            0},
-        {a_statement_is_killed_at_the_jobs_deadline,                  0},
-        {a_report_shows_how_far_it_is_and_can_be_cancelled,           0},
-        {a_leaving_worker_stops_its_statement_and_gives_the_job_back, 0},
-        {a_database_that_is_away_gets_the_report_when_it_comes,       0},
-        {a_connection_that_breaks_in_the_middle_costs_an_attempt,     0},
-        {two_reports_are_made_at_once,                                0},
-        {a_job_that_comes_twice_makes_the_same_file_again,            0},
-        {a_job_without_a_uuid_gets_a_name_of_its_own,                 0},
-        {a_full_disk_leaves_no_file,                                  0},
-        {memory_does_not_grow_with_the_rows,                          0},
+        {a_statement_is_killed_at_the_reports_own_timeout,            0                 },
+        {a_statement_is_killed_at_the_jobs_deadline,                  0                 },
+        {a_report_shows_how_far_it_is_and_can_be_cancelled,           0                 },
+        {a_leaving_worker_stops_its_statement_and_gives_the_job_back, 0                 },
+        {a_database_that_is_away_gets_the_report_when_it_comes,       0                 },
+        {a_connection_that_breaks_in_the_middle_costs_an_attempt,     0                 },
+        {two_reports_are_made_at_once,                                0                 },
+        {a_job_that_comes_twice_makes_the_same_file_again,            0                 },
+        {a_job_without_a_uuid_gets_a_name_of_its_own,                 0                 },
+        {a_full_disk_leaves_no_file,                                  0                 },
+        {memory_does_not_grow_with_the_rows,                          MR_COUNT(streamed)},
     };
 
-    return mr_suite_run_slow("report_trouble", tests, 90);
+    return mr_suite_run_slow("report_trouble", tests, 120);
 }

@@ -153,6 +153,12 @@ static void note_part(struct mr_s3_upload *upload, const char *etag)
     add_part_sum(upload, etag);
 }
 
+/* An earlier attempt went out and may have put the object there, whatever was said to a later one. */
+static enum mr_code doubt(enum mr_code code, const struct mr_s3_answer *answer)
+{
+    return code != MR_OK && answer->may_have_acted ? MR_EUNKNOWN : code;
+}
+
 /* The spool as one request. A part that may or may not have arrived is sent again: the later one counts. */
 static enum mr_code put_spool(struct mr_s3_upload *upload, const struct mr_s3_pair *query,
                               size_t n_query, char *out_etag, struct mr_err *err)
@@ -170,6 +176,8 @@ static enum mr_code put_spool(struct mr_s3_upload *upload, const struct mr_s3_pa
     enum mr_code code = mr_s3_do(upload->bucket, &request, &answer, err);
     if (code == MR_OK && out_etag)
         snprintf(out_etag, sizeof(answer.etag), "%s", answer.etag);
+    if (n_query == 0)
+        code = doubt(code, &answer);
     mr_s3_answer_fini(&answer);
     return code;
 }
@@ -257,6 +265,7 @@ static enum mr_code complete(struct mr_s3_upload *upload, struct mr_err *err)
         code = look_again(upload, err);
     else if (code == MR_ENOTFOUND)
         code = MR_EUNKNOWN; /* somebody ended it: the file must be made again */
+    code = doubt(code, &answer);
     mr_s3_answer_fini(&answer);
     mr_buf_fini(&body);
     return code;

@@ -440,6 +440,29 @@ static const struct {
     {"bucket", "other",     "404 NoSuchBucket: there is no such bucket: check storage.s3.bucket"},
 };
 
+/* The first attempt's answer is lost, the second is refused. */
+static const struct {
+    uint64_t size;
+    const char *lost, *refused;
+} doubtful[] = {
+    {10,       "put=reset-after:1",      "put=denied"     },
+    {PART + 1, "complete=reset-after:1", "complete=denied"},
+    {PART + 1, "complete=reset-after:1", "head=denied"    },
+};
+
+START_TEST(what_may_be_there_is_not_called_refused)
+{
+    const char *const args[] = {"--fault", doubtful[_i].lost, "--fault", doubtful[_i].refused,
+                                NULL};
+
+    start_with(args);
+    ck_assert_int_eq(put("a", doubtful[_i].size, NULL), MR_EUNKNOWN);
+    ck_assert_ptr_nonnull(strstr(err.text, "403"));
+    ck_assert_uint_eq(mr_s3_objects(&s3), 1);
+    stop();
+}
+END_TEST
+
 START_TEST(a_wrong_option_is_told_with_what_to_do)
 {
     start(NULL);
@@ -801,6 +824,7 @@ int main(void)
         {odd_queries_are_signed_as_amazons_signer_does,                       MR_COUNT(odd_places)},
         {what_passes_is_repeated_until_the_file_is_there,                     MR_COUNT(passing)   },
         {what_stays_is_told_and_leaves_nothing_in_the_bucket,                 MR_COUNT(lasting)   },
+        {what_may_be_there_is_not_called_refused,                             MR_COUNT(doubtful)  },
         {a_wrong_option_is_told_with_what_to_do,                              MR_COUNT(mistakes)  },
         {a_server_that_is_away_is_told_after_some_attempts,                   0                   },
         {a_cancelled_job_does_not_wait_and_leaves_nothing,                    MR_COUNT(waits)     },

@@ -228,6 +228,22 @@ static enum mr_code attempt(struct mr_s3_bucket *bucket, const struct mr_s3_requ
     return err->code;
 }
 
+/* How a request ended for who asked; that he gave up is nobody's news. */
+static void count(const struct mr_s3_bucket *bucket, enum mr_code code, uint32_t attempts)
+{
+    const char *name = "s3_refused";
+
+    if (code == MR_OK || code == MR_ENOTFOUND)
+        name = "s3_ok";
+    else if (code == MR_EDOWN)
+        name = "s3_down";
+    else if (code == MR_EUNKNOWN)
+        name = "s3_unknown";
+    mr_storage_count(bucket->storage, "s3_retries", attempts - 1);
+    if (code != MR_ETIMEDOUT)
+        mr_storage_count(bucket->storage, name, 1);
+}
+
 enum mr_code mr_s3_do(struct mr_s3_bucket *bucket, const struct mr_s3_request *request,
                       struct mr_s3_answer *answer, struct mr_err *err)
 {
@@ -235,8 +251,9 @@ enum mr_code mr_s3_do(struct mr_s3_bucket *bucket, const struct mr_s3_request *r
     uint64_t given = 0;
     bool again = false;
     enum mr_code code;
+    uint32_t n = 1;
 
-    for (uint32_t n = 1;; n++) {
+    for (;; n++) {
         code = attempt(bucket, request, &given, answer, &again, &why);
         if (!again || request->once || n == ATTEMPTS)
             break;
@@ -246,6 +263,7 @@ enum mr_code mr_s3_do(struct mr_s3_bucket *bucket, const struct mr_s3_request *r
     }
     if (code == MR_EDOWN && answer->may_have_acted)
         code = MR_EUNKNOWN;
+    count(bucket, code, n);
     return code == MR_OK ? MR_OK : mr_fail(err, code, "%s", why.text);
 }
 

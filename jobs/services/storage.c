@@ -74,6 +74,12 @@ enum mr_code mr_storage_cancelled(const struct mr_storage *storage, const struct
     return MR_OK;
 }
 
+void mr_storage_count(const struct mr_storage *storage, const char *name, uint64_t n)
+{
+    if (storage->count && n > 0)
+        storage->count(storage->host, name, n);
+}
+
 enum mr_code mr_storage_check_size(const struct mr_storage *storage, const char *key,
                                    uint64_t bytes, uint64_t max_bytes, struct mr_err *err)
 {

@@ -42,6 +42,8 @@ struct mr_storage {
     const struct mr_storage_kind *kind;
     char *name;
     bool (*cancelled)(const struct mr_job *job); /* NULL: nobody here cancels jobs */
+    void (*count)(struct mr_host *host, const char *name, uint64_t n); /* NULL: nobody does */
+    struct mr_host *host;
 };
 
 /* The beginning of every kind's file. */
@@ -65,6 +67,8 @@ enum mr_code mr_storage_cancelled(const struct mr_storage *storage, const struct
 /* A file of that size is more than was asked for: MR_EINVAL. */
 enum mr_code mr_storage_check_size(const struct mr_storage *storage, const char *key,
                                    uint64_t bytes, uint64_t max_bytes, struct mr_err *err);
+/* Adds n to the counter of that name, where somebody counts. */
+void mr_storage_count(const struct mr_storage *storage, const char *name, uint64_t n);
 enum mr_code mr_storage_missing(const struct mr_storage *storage, const char *key,
                                 struct mr_err *err);
 

@@ -10,6 +10,8 @@ static enum mr_code open_shared(struct mr_host *host, void **out, struct mr_err 
     if (code != MR_OK)
         return code;
     storage->cancelled = mr_job_cancelled;
+    storage->count = mr_host_counter;
+    storage->host = host;
     *out = storage;
     return MR_OK;
 }

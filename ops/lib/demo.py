@@ -169,6 +169,8 @@ def table(jobs, seen):
         outcome, times = seen.outcome(job)
         rows[job.row]["pushed"] += 1
         rows[job.row][outcome] += 1
+        if (job.want, outcome) == ("exhausted", "crashed"):
+            continue  # its worker was killed in its last attempt
         if outcome != job.want:
             wrong.append((job, outcome))
         elif times > 1 and outcome in EXACTLY_ONCE:
@@ -210,6 +212,8 @@ def account(stage, jobs, kills):
   {archived} old calls in the archive; {told} invoices and reports brought by mail; reports in other forms: {", ".join(f"{n} {form}" for form, n in sorted(forms.items()))}""")
     for fault in faults[:20]:
         print(f"  WRONG: {fault}")
+    with open(os.path.join(stage.dir, "faults"), "w", encoding="utf-8") as file:
+        file.writelines(f"{fault}\n" for fault in faults)
     good = not faults and seen.left == 0
     print("\nEvery job is accounted for." if good else "\nNOT every job is accounted for.")
     return good

@@ -207,6 +207,10 @@ class Stage:
             raise RuntimeError(f"redis answered {len(answers)} of {len(commands)} questions: {done.stderr.strip()}")
         return answers
 
+    def look_at_once(self, *commands):
+        """The same, with nothing in between: what moves from one key to another is seen on one of them."""
+        return self.look("MULTI", *commands, "EXEC")[-1]
+
     def ctl(self, words, check=True, **options):
         done = subprocess.run([CTL, "--socket", self.control_socket, *words], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, check=False, **options)
@@ -240,7 +244,7 @@ class Stage:
 
 def fail(stage, error):
     print(f"\nops/demo: {error}", file=sys.stderr)
-    for name in ("millrace.log", "redis.log", "mariadb.log", "replica.log", "smtp2.log", "web.log"):
+    for name in ("millrace.log", "redis.log", "mariadb.log", "replica.log", "smtp2.log", "web.log", "s3.log"):
         path = os.path.join(stage.dir, name)
         if os.path.exists(path):
             with open(path, encoding="utf-8", errors="replace") as file:

@@ -186,10 +186,11 @@ def fill_database(stage):
 
 
 def read_lines(path):
+    """Those that are whole: somebody may be writing another."""
     if not os.path.exists(path):
         return []
     with open(path, encoding="utf-8") as file:
-        return [line for line in file.read().split("\n") if line]
+        return [line for line in file.read().split("\n")[:-1] if line]
 
 
 CHILDREN = ("renew-", "dun-")  # names of the jobs that a renewal pushes, and of those that these push
@@ -218,8 +219,9 @@ class Evidence:
         keys = [f"{PREFIX}queues:{queue}" for queue in QUEUES]
         # A refused card of a subscription is asked again in days: that job may wait.
         soon = int(time.time()) + 3600
+        # All in one: a job that is given back while they are counted would be on none of them.
         # Lease names of dead workers stay closed for a day, by a string; only lists hold jobs.
-        *counts, leases = stage.look(*(f"LLEN {key}" for key in keys), *(f"ZCOUNT {key}:delayed -inf {soon}" for key in keys),
+        *counts, leases = stage.look_at_once(*(f"LLEN {key}" for key in keys), *(f"ZCOUNT {key}:delayed -inf {soon}" for key in keys),
                                      f"SCAN 0 MATCH {PREFIX}queues:*:lease:* COUNT 100000 TYPE list")
         self.left = sum(counts) + len(leases[1])
         for letters in stage.look(*(f"HGETALL {key}:dead:jobs" for key in keys)):

@@ -231,15 +231,15 @@ static enum mr_code attempt(struct mr_s3_bucket *bucket, const struct mr_s3_requ
 /* How a request ended for who asked; that he gave up is nobody's news. */
 static void count(const struct mr_s3_bucket *bucket, enum mr_code code, uint32_t attempts)
 {
-    const char *name = "s3_refused";
+    const char *name = "storage_refused";
 
     if (code == MR_OK || code == MR_ENOTFOUND)
-        name = "s3_ok";
+        name = "storage_ok";
     else if (code == MR_EDOWN)
-        name = "s3_down";
+        name = "storage_down";
     else if (code == MR_EUNKNOWN)
-        name = "s3_unknown";
-    mr_storage_count(bucket->storage, "s3_retries", attempts - 1);
+        name = "storage_unknown";
+    mr_storage_count(bucket->storage, "storage_retries", attempts - 1);
     if (code != MR_ETIMEDOUT)
         mr_storage_count(bucket->storage, name, 1);
 }

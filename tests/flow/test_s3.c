@@ -1,13 +1,16 @@
 /* Reports and invoices that go into a bucket: a real MariaDB, real workers, and a server that checks every signature. */
 #include "proto/base/str.h"
+#include "tests/support/http.h"
 #include "tests/support/mariadb.h"
 #include "tests/support/mill.h"
 #include "tests/support/s3.h"
 #include "tests/support/scratch.h"
+#include "tests/support/sink.h"
 #include "tests/support/suite.h"
 #include "tests/support/wait.h"
 
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,6 +183,117 @@ START_TEST(a_report_whose_upload_fails_leaves_nothing_and_is_told)
 }
 END_TEST
 
+/* ---- links ---- */
+
+/* What the command prints, up to a blank; fails the test unless it ends well. */
+__attribute__((format(printf, 2, 3))) static void read_word(char out[80], const char *format,
+                                                            ...)
+{
+    char command[2400];
+    va_list args;
+
+    va_start(args, format);
+    ck_assert_int_lt(vsnprintf(command, sizeof(command), format, args), sizeof(command));
+    va_end(args);
+    FILE *pipe = popen(command, "re");
+    ck_assert_ptr_nonnull(pipe);
+    ck_assert_int_eq(fscanf(pipe, "%79s", out), 1);
+    ck_assert_int_eq(pclose(pipe), 0);
+}
+
+/* The text of the only mail, as another library decodes it; the caller's. */
+static char *only_text(const struct mr_peer *sink)
+{
+    json_t *mails = mr_peer_lines(sink);
+
+    ck_assert_uint_eq(json_array_size(mails), 1);
+    const json_t *part = json_array_get(json_object_get(json_array_get(mails, 0), "parts"), 0);
+    char *text = mr_strdup(json_string_value(json_array_get(part, 1)));
+    json_decref(mails);
+    return text;
+}
+
+/* What anybody gets by the link has the sum that the mail tells and the database holds, and is the object byte for byte. */
+static void expect_link(const char *link, const char *text, const char *name)
+{
+    char object[512], sum[80];
+
+    mr_s3_object(&s3, name, object, sizeof(object));
+    read_word(sum, "curl -sf -o %s/got '%s' && cmp %s %s/got && sha256sum %s/got",
+              mill.redis.dir, link, object, mill.redis.dir, mill.redis.dir);
+    char *kept = mr_mariadb_text(&db, "SELECT sha256 FROM report_runs WHERE uuid = 'r-1'");
+    ck_assert_str_eq(sum, kept);
+    ck_assert_ptr_nonnull(strstr(text, sum));
+    free(kept);
+}
+
+/* Whoever changes it, or would do more with it than read, gets nothing. */
+static void expect_only_that(const char *link)
+{
+    const char *at = strstr(link, "r-1");
+    char status[80];
+
+    read_word(status, "curl -s -o %s/no -w '%%{http_code}' '%.*sr-2%s'", mill.redis.dir,
+              (int)(at - link), link, at + 3);
+    ck_assert_str_eq(status, "403");
+    read_word(status, "curl -s -o %s/no -w '%%{http_code}' -X DELETE '%s'", mill.redis.dir,
+              link);
+    ck_assert_str_eq(status, "403");
+}
+
+static bool metrics_tell(const char *line)
+{
+    const struct mr_http metrics = {.socket = mill.control, .url = "http://localhost/metrics"};
+    struct mr_http_answer answer;
+
+    mr_http_ask(&metrics, &answer);
+    bool found = strstr(answer.body.at, line) != NULL;
+    mr_http_answer_fini(&answer);
+    return found;
+}
+
+START_TEST(the_link_in_the_mail_gives_the_report)
+{
+    char reports[160];
+    struct mr_peer sink;
+
+    start("put=slowdown:2");
+    mr_sink_start(&sink, mill.redis.dir, NULL);
+    snprintf(reports, sizeof(reports), "%s/reports", mill.redis.dir);
+    mr_scratch_put(reports, "linked.yaml",
+                   "title: Linked\n"
+                   "sql: SELECT seq AS n, 'Z\xc3\xbcrich' AS city FROM seq_1_to_1000\n"
+                   "columns: { n: { type: integer }, city: }\n"
+                   "format: [csv, xlsx]\n"
+                   "mail: { to: ann@example.org, as: link, expires: 1h }\n");
+    snprintf(yaml + strlen(yaml), sizeof(yaml) - strlen(yaml),
+             "email: { url: \"smtp://127.0.0.1:%d\", from: \"shop@example.org\", tls: off }\n",
+             sink.port);
+    mr_mill_dispatch(&mill, 0, 1);
+    push("{\"uuid\":\"r-1\",\"job\":\"report.generate\",\"data\":{\"report\":\"linked\","
+         "\"format\":\"xlsx\"}}");
+    mr_wait_for(mr_sink_count(&sink) == 1, DONE_MS);
+    await_done();
+    char *text = only_text(&sink), *link = strstr(text, "http://");
+    ck_assert_msg(link != NULL, "%s", text);
+    char *whole = mr_strndup(link, strcspn(link, "\r\n"));
+    ck_assert_ptr_null(strstr(text, MR_S3_SECRET));
+    ck_assert_ptr_nonnull(strstr(whole, "X-Amz-Expires=3600"));
+    expect_link(whole, text, "reports/linked-r-1.xlsx");
+    json_t *line = mr_s3_last(&s3, "get");
+    ck_assert_str_eq(json_string_value(json_object_get(line, "signed")), "link");
+    json_decref(line);
+    expect_only_that(whole);
+    mr_wait_for(metrics_tell("{event=\"storage_ok\"} 1\n") &&
+                    metrics_tell("{event=\"storage_retries\"} 2\n"),
+                5000);
+    free(whole);
+    free(text);
+    mr_peer_stop(&sink);
+    stop();
+}
+END_TEST
+
 /* ---- invoices ---- */
 
 static void expect_invoice(void)
@@ -325,6 +439,7 @@ int main(void)
         {a_report_goes_into_the_bucket,                                 MR_COUNT(sizes)},
         {killed_in_mid_upload_the_job_runs_again_and_the_file_is_whole, 0              },
         {a_report_whose_upload_fails_leaves_nothing_and_is_told,        0              },
+        {the_link_in_the_mail_gives_the_report,                         0              },
         {an_invoice_goes_into_the_bucket,                               0              },
         {an_invoice_waits_for_a_server_that_says_slow_down,             0              },
         {a_wrong_secret_is_told_and_shown_nowhere,                      0              },

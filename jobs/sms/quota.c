@@ -81,3 +81,13 @@ void mr_quota_take(struct mr_quota *quota, const char *name, uint64_t now_ns)
         *slot = (struct slot){.key = key};
     mr_bucket_take(&slot->bucket, &quota->rate, now_ns);
 }
+
+void mr_quota_give(struct mr_quota *quota, const char *name)
+{
+    uint64_t key = key_of(quota, name);
+    struct slot *set = quota->slots[set_of(key)];
+    struct slot *slot = &set[way_of(set, key)];
+
+    if (slot->key == key)
+        mr_bucket_give(&slot->bucket, &quota->rate);
+}

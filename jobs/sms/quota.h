@@ -15,5 +15,7 @@ uint64_t mr_quota_wait_ns(const struct mr_quota *quota, const char *name, uint64
  * Takes one. Of more names than there is room for, those that would be whole again soonest are forgotten: they may then have a little more.
  */
 void mr_quota_take(struct mr_quota *quota, const char *name, uint64_t now_ns);
+/* Gives back what was taken for something that did not come about; nothing where the name is forgotten. */
+void mr_quota_give(struct mr_quota *quota, const char *name);
 
 #endif

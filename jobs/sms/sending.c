@@ -75,6 +75,8 @@ static void finish_as_replied(struct sending *s)
                                            .roll = mr_random_u32(&s->service->dice)};
 
     count(s);
+    if (s->reply.end < MR_REPLY_UNKNOWN)
+        mr_service_give_back(s->service, &s->message);
     finish(s, mr_reply_outcome(&s->reply, &policy));
 }
 

@@ -200,3 +200,12 @@ uint64_t mr_service_admit(struct mr_service *service, const struct mr_message *m
         mr_quota_take(service->per_sender, sender, now_ns);
     return 0;
 }
+
+void mr_service_give_back(struct mr_service *service, const struct mr_message *message)
+{
+    if (service->per_number)
+        mr_quota_give(service->per_number, message->to);
+    if (service->per_sender)
+        mr_quota_give(service->per_sender,
+                      mr_provider_sender(&service->providers.at[0], message));
+}

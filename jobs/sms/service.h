@@ -48,5 +48,7 @@ enum mr_code mr_service_read(const struct mr_service *service, struct mr_job *jo
                              struct mr_message *out, struct mr_err *err);
 /* Takes one message out of the quotas of its number and its sender; else how long it has to wait. */
 uint64_t mr_service_admit(struct mr_service *service, const struct mr_message *message);
+/* Gives back what was taken for a message that nobody took. */
+void mr_service_give_back(struct mr_service *service, const struct mr_message *message);
 
 #endif

@@ -91,3 +91,10 @@ void mr_bucket_take(struct mr_bucket *bucket, const struct mr_rate *rate, uint64
         bucket->full_at_ns = now_ns;
     bucket->full_at_ns += mr_rate_step_ns(rate);
 }
+
+void mr_bucket_give(struct mr_bucket *bucket, const struct mr_rate *rate)
+{
+    uint64_t step_ns = mr_rate_step_ns(rate);
+
+    bucket->full_at_ns = bucket->full_at_ns > step_ns ? bucket->full_at_ns - step_ns : 0;
+}

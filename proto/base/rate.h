@@ -30,5 +30,7 @@ uint64_t mr_bucket_wait_ns(const struct mr_bucket *bucket, const struct mr_rate 
                            uint64_t n_before, uint64_t now_ns);
 /* Takes one, whether or not it is there: who waited as long as he was told finds it. */
 void mr_bucket_take(struct mr_bucket *bucket, const struct mr_rate *rate, uint64_t now_ns);
+/* Gives one back that was not used. */
+void mr_bucket_give(struct mr_bucket *bucket, const struct mr_rate *rate);
 
 #endif

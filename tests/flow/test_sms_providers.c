@@ -294,6 +294,18 @@ START_TEST(a_number_and_a_sender_have_their_limits)
 }
 END_TEST
 
+/* A provider that is busy or away must not use up what a number may get in an hour. */
+START_TEST(what_nobody_took_does_not_count)
+{
+    start_two("busy1:1", "fail401", "per_number: 1/1h, per_sender: 1/1h");
+    push("{\"uuid\":\"s-1\",\"job\":\"sms.send\",\"maxTries\":1,\"data\":{\"to\":\"" ANN
+         "\",\"text\":\"x\"}}");
+    await_done();
+    ck_assert_uint_eq(sent_by(&first), 1);
+    stop();
+}
+END_TEST
+
 START_TEST(only_listed_senders_may_be_named)
 {
     start_two(NULL, NULL, "senders: [Shop, \"72345\"]");
@@ -358,6 +370,7 @@ int main(void)
         {if_one_of_them_says_later_no_attempt_is_spent,                       0                  },
         {the_next_provider_is_asked_at_once_while_the_firsts_circuit_is_open, 0                  },
         {a_number_and_a_sender_have_their_limits,                             MR_COUNT(quotas)   },
+        {what_nobody_took_does_not_count,                                     0                  },
         {only_listed_senders_may_be_named,                                    0                  },
         {a_provider_is_told_where_to_report,                                  0                  },
         {a_wrong_template_says_where_it_is_wrong,                             0                  },

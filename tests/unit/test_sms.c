@@ -548,6 +548,25 @@ START_TEST(each_name_has_a_quota_of_its_own)
 }
 END_TEST
 
+START_TEST(what_was_taken_can_be_given_back_but_no_more)
+{
+    const struct mr_rate rate = {.n = 1, .per_ms = 1000};
+    struct mr_quota *quota = mr_quota_new(&rate);
+    const uint64_t now = UINT64_C(5000000000);
+
+    mr_quota_give(quota, "+4915112345678");
+    mr_quota_take(quota, "+4915112345678", now);
+    mr_quota_give(quota, "+4915112345679");
+    ck_assert_uint_eq(mr_quota_wait_ns(quota, "+4915112345678", now), 1000000000);
+    mr_quota_give(quota, "+4915112345678");
+    mr_quota_give(quota, "+4915112345678");
+    ck_assert_uint_eq(mr_quota_wait_ns(quota, "+4915112345678", now), 0);
+    mr_quota_take(quota, "+4915112345678", now);
+    ck_assert_uint_eq(mr_quota_wait_ns(quota, "+4915112345678", now), 1000000000);
+    mr_quota_free(quota);
+}
+END_TEST
+
 /* What is forgotten is what would be whole again soonest, so those that were busy last are still held. */
 START_TEST(of_too_many_names_the_latest_are_remembered)
 {
@@ -629,6 +648,7 @@ int main(void)
         {what_nobody_knows_can_be_left_to_a_person,          0                  },
         {a_long_reply_is_cut_between_characters,             0                  },
         {each_name_has_a_quota_of_its_own,                   0                  },
+        {what_was_taken_can_be_given_back_but_no_more,       0                  },
         {of_too_many_names_the_latest_are_remembered,        0                  },
         {a_callback_names_the_message_and_is_signed,         MR_COUNT(callbacks)},
         {no_value_adds_a_parameter_to_a_form,                0                  },

@@ -45,12 +45,12 @@ static void expect(const char *method, const char *path, const char *body, long 
 static long tcp_status(const char *method, const char *path, const char *token)
 {
     char url[256];
-    struct mr_http_answer answer;
+    struct mr_http_reply answer;
 
     snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", mr_mill_control_port(&mill), path);
     mr_http_ask(&(struct mr_http){.url = url, .method = method, .token = token}, &answer);
     long status = answer.status;
-    mr_http_answer_fini(&answer);
+    mr_http_reply_fini(&answer);
     return status;
 }
 
@@ -395,7 +395,7 @@ static int run(const char *const *words)
 
 START_TEST(without_redis_the_api_says_so_and_goes_on)
 {
-    struct mr_http_answer answer;
+    struct mr_http_reply answer;
 
     set_up();
     mr_redis_kill(&mill.redis);
@@ -417,7 +417,7 @@ START_TEST(without_redis_the_api_says_so_and_goes_on)
     ck_assert_int_eq(answer.status, 200);
     ck_assert_ptr_nonnull(strstr(answer.body.at, "\nmillrace_redis_up 0\n"));
     ck_assert_ptr_null(strstr(answer.body.at, "\nmillrace_queue_jobs{"));
-    mr_http_answer_fini(&answer);
+    mr_http_reply_fini(&answer);
     mr_redis_again(&mill.redis, NULL);
     mr_wait_for(mr_http_status(mill.control, "/ready") == 200, 20000);
     expect("POST", API "/queues/main/jobs", "{\"job\":\"ledger.write\",\"uuid\":\"job-0\"}",
@@ -432,7 +432,7 @@ START_TEST(counters_never_fall_when_a_worker_is_killed)
     static const char done[] = "{queue=\"main\",job=\"ledger.write\",verdict=\"done\"} 20\n";
     struct mr_http metrics = {.socket = mill.control, .url = "http://localhost/metrics"};
     pid_t pids[MR_PROC_LIST];
-    struct mr_http_answer answer;
+    struct mr_http_reply answer;
 
     set_up();
     for (unsigned n = 0; n < 20; n++)
@@ -442,7 +442,7 @@ START_TEST(counters_never_fall_when_a_worker_is_killed)
         mr_http_ask(&metrics, &answer);
         ck_assert_msg(strstr(answer.body.at, done) != NULL, "round %u: %s", round,
                       answer.body.at);
-        mr_http_answer_fini(&answer);
+        mr_http_reply_fini(&answer);
         ck_assert_int_eq(mr_mill_workers(&mill, 0, pids), 1);
         kill(pids[0], SIGKILL);
         mr_wait_for(!mr_proc_alive(pids[0]), 5000);

@@ -152,12 +152,12 @@ END_TEST
 
 static bool metrics_tell(const char *line)
 {
-    struct mr_http_answer answer;
+    struct mr_http_reply answer;
 
     mr_http_ask(&(struct mr_http){.socket = mill.control, .url = "http://localhost/metrics"},
                 &answer);
     bool found = answer.status == 200 && strstr(answer.body.at, line);
-    mr_http_answer_fini(&answer);
+    mr_http_reply_fini(&answer);
     return found;
 }
 

@@ -276,7 +276,7 @@ static const struct {
 START_TEST(a_wrong_request_is_answered_with_the_reason)
 {
     char url[200];
-    struct mr_http_answer answer;
+    struct mr_http_reply answer;
 
     mr_mill_start(&mill, one_worker, NULL);
     mr_mill_dispatch(&mill, 0, 1);
@@ -290,7 +290,7 @@ START_TEST(a_wrong_request_is_answered_with_the_reason)
                   answer.body.at);
     ck_assert_str_eq(answer.content_type, "application/problem+json");
     ck_assert_msg(strstr(answer.body.at, requests[_i].says) != NULL, "%s", answer.body.at);
-    mr_http_answer_fini(&answer);
+    mr_http_reply_fini(&answer);
     ck_assert_int_eq(mr_http_status(mill.control, "/health"), 200);
     mr_mill_stop(&mill);
 }

@@ -13,14 +13,14 @@ static struct mr_mill mill;
 /* The page's text, the caller's. */
 static char *scrape(void)
 {
-    struct mr_http_answer answer;
+    struct mr_http_reply answer;
 
     mr_http_ask(&(struct mr_http){.socket = mill.control, .url = "http://localhost/metrics"},
                 &answer);
     ck_assert_int_eq(answer.status, 200);
     ck_assert_ptr_nonnull(strstr(answer.content_type, "text/plain"));
     char *text = mr_buf_steal(&answer.body);
-    mr_http_answer_fini(&answer);
+    mr_http_reply_fini(&answer);
     return text;
 }
 

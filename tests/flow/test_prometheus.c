@@ -164,7 +164,7 @@ static void start_prometheus(void)
 static double query(const char *promql)
 {
     char *escaped = curl_easy_escape(NULL, promql, 0), url[1024];
-    struct mr_http_answer answer;
+    struct mr_http_reply answer;
     double value = NAN;
 
     snprintf(url, sizeof(url), "http://127.0.0.1:%u/api/v1/query?query=%s", prometheus_port,
@@ -179,7 +179,7 @@ static double query(const char *promql)
         value = atof(json_string_value(json_array_get(pair, 1)));
     }
     json_decref(root);
-    mr_http_answer_fini(&answer);
+    mr_http_reply_fini(&answer);
     curl_free(escaped);
     return value;
 }

@@ -244,11 +244,11 @@ static void expect_only_that(const char *link)
 static bool metrics_tell(const char *line)
 {
     const struct mr_http metrics = {.socket = mill.control, .url = "http://localhost/metrics"};
-    struct mr_http_answer answer;
+    struct mr_http_reply reply;
 
-    mr_http_ask(&metrics, &answer);
-    bool found = strstr(answer.body.at, line) != NULL;
-    mr_http_answer_fini(&answer);
+    mr_http_ask(&metrics, &reply);
+    bool found = strstr(reply.body.at, line) != NULL;
+    mr_http_reply_fini(&reply);
     return found;
 }
 

@@ -27,7 +27,7 @@ static struct curl_slist *headers_of(const struct mr_http *request)
     return headers;
 }
 
-void mr_http_ask(const struct mr_http *request, struct mr_http_answer *out)
+void mr_http_ask(const struct mr_http *request, struct mr_http_reply *out)
 {
     CURL *curl = curl_easy_init();
     struct curl_slist *headers = headers_of(request);
@@ -57,13 +57,13 @@ void mr_http_ask(const struct mr_http *request, struct mr_http_answer *out)
     curl_easy_cleanup(curl);
 }
 
-void mr_http_answer_fini(struct mr_http_answer *answer)
+void mr_http_reply_fini(struct mr_http_reply *answer)
 {
     mr_buf_fini(&answer->body);
 }
 
 static void ask_over(const char *socket, const char *method, const char *path, const char *body,
-                     struct mr_http_answer *out)
+                     struct mr_http_reply *out)
 {
     char url[512];
 
@@ -74,17 +74,17 @@ static void ask_over(const char *socket, const char *method, const char *path, c
 
 long mr_http_status(const char *socket, const char *path)
 {
-    struct mr_http_answer answer;
+    struct mr_http_reply answer;
 
     ask_over(socket, NULL, path, NULL, &answer);
-    mr_http_answer_fini(&answer);
+    mr_http_reply_fini(&answer);
     return answer.status;
 }
 
 json_t *mr_http_json(const char *socket, const char *method, const char *path, const char *body,
                      long status)
 {
-    struct mr_http_answer answer;
+    struct mr_http_reply answer;
     json_t *json = NULL;
     json_error_t error;
 
@@ -95,6 +95,6 @@ json_t *mr_http_json(const char *socket, const char *method, const char *path, c
         json = json_loadb(answer.body.at, answer.body.len, JSON_DECODE_ANY, &error);
         ck_assert_msg(json != NULL, "%s: not JSON (%s): %s", path, error.text, answer.body.at);
     }
-    mr_http_answer_fini(&answer);
+    mr_http_reply_fini(&answer);
     return json;
 }

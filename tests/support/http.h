@@ -14,15 +14,15 @@ struct mr_http {
     const char *token;  /* bearer; NULL: none */
 };
 
-struct mr_http_answer {
+struct mr_http_reply {
     long status; /* 0: no connection, or none within 10 s */
     char content_type[96];
     struct mr_buf body; /* NUL-ended */
 };
 
-/* Never fails the test: a server that is not there is status 0. out must be given to mr_http_answer_fini. */
-void mr_http_ask(const struct mr_http *request, struct mr_http_answer *out);
-void mr_http_answer_fini(struct mr_http_answer *answer);
+/* Never fails the test: a server that is not there is status 0. out must be given to mr_http_reply_fini. */
+void mr_http_ask(const struct mr_http *request, struct mr_http_reply *out);
+void mr_http_reply_fini(struct mr_http_reply *answer);
 
 /* GET path over a unix socket; the status alone, 0 when nobody answers. */
 long mr_http_status(const char *socket, const char *path);

@@ -242,7 +242,6 @@ static void check_good(void)
     for (unsigned i = 0; i < RELAYS; i++) {
         json_t *lines = mr_peer_lines(&relays[i].peer);
 
-        ck_assert_uint_gt(json_array_size(lines), 0);
         json_array_foreach(lines, j, mail) count_mail(mail, counts);
         json_decref(lines);
     }
@@ -269,7 +268,11 @@ static void check_bad(void)
         const char *id = letters->element[i]->str;
         unsigned n = number_of(id);
 
-        ck_assert_msg(mails[n].bad && strstr(id, ".refused"), "%s is a dead letter", id);
+        if (!mails[n].bad || !strstr(id, ".refused")) {
+            redisReply *letter = mr_redis_ask(
+                &mill.redis, "HGET " MR_MILL_PREFIX "queues:main:dead:jobs %s", id);
+            ck_abort_msg("%s is a dead letter: %s", id, letter->str ? letter->str : "(gone)");
+        }
         told[n] = true;
     }
     for (unsigned n = 0; n < MAILS; n++)
@@ -309,8 +312,8 @@ START_TEST(every_good_recipient_has_every_mail_and_every_bad_one_a_letter)
     printf("# %d mails, %u workers killed, %u times a relay was away, %d s\n", MAILS,
            trouble.worker_kills, n_relay_troubles, (int)((mr_clock_ms() - from_ms) / 1000));
     note_unknown();
-    check_good();
     check_bad();
+    check_good();
     mr_mill_stop(&mill);
     stop_relays();
 }

@@ -54,7 +54,9 @@ class Keeper:
     """What aiosmtpd asks at each step, and the file of what was accepted."""
 
     def __init__(self, out, login):
-        self.out = open(out, "a", encoding="utf-8", buffering=1)
+        self.out = open(out, "a+", encoding="utf-8", buffering=1)
+        if self.out.tell() > 0:
+            self.out.write("\n")  # one before was killed, perhaps in the midst of a line
         self.login = login  # user and password, or None
         self.times = {}
 

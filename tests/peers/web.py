@@ -419,7 +419,9 @@ class Peer:
     """All that the requests share."""
 
     def __init__(self, options):
-        self.out = open(options.out, "a", encoding="utf-8", buffering=1)
+        self.out = open(options.out, "a+", encoding="utf-8", buffering=1)
+        if self.out.tell() > 0:
+            self.out.write("\n")  # one before was killed, perhaps in the midst of a line
         self.lock = threading.Lock()
         self.connections = self.open = 0
         self.faults, self.memory = Faults(options.fault), Memory()

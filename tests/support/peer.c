@@ -45,15 +45,21 @@ void mr_peer_stop(struct mr_peer *peer)
     mr_proc_kill(&peer->proc);
 }
 
+/* A line that does not parse is still being written, or its writer was killed over it. */
 json_t *mr_peer_lines(const struct mr_peer *peer)
 {
     json_t *lines = json_array();
     FILE *file = fopen(peer->out, "re");
-    json_t *line;
+    char *text = NULL;
+    size_t room = 0;
 
-    /* A line that is still being written does not parse yet. */
-    while (file && (line = json_loadf(file, JSON_DISABLE_EOF_CHECK, NULL)))
-        json_array_append_new(lines, line);
+    while (file && getline(&text, &room, file) > 0) {
+        json_t *line = json_loads(text, 0, NULL);
+
+        if (line)
+            json_array_append_new(lines, line);
+    }
+    free(text);
     if (file)
         fclose(file);
     return lines;

@@ -157,6 +157,15 @@ static struct mr_http_call *post(struct sending *s, const struct mr_provider *pr
     return mr_http_send(s->service->http, &request, on_answer, s);
 }
 
+/*
+ * The next delivery of a message that is to be held must know of this one, should we be killed before it is settled. A record tells
+ * it more.
+ */
+static bool is_held_by_mark(const struct sending *s)
+{
+    return s->service->hold && !s->service->mysql;
+}
+
 /* False when the provider cannot be told this message at all; out says why. */
 static bool ask(struct sending *s, struct mr_reply *out)
 {
@@ -170,6 +179,8 @@ static bool ask(struct sending *s, struct mr_reply *out)
     enum mr_code code = mr_provider_write(provider, &order, &posting, &err);
 
     if (code == MR_OK) {
+        if (is_held_by_mark(s))
+            mr_job_mark(s->job, MR_JOB_HANDED);
         s->call = post(s, provider, &posting);
     } else {
         *out = (struct mr_reply){.after_ms = -1};
@@ -363,9 +374,21 @@ static void begin_by_record(struct sending *s)
     mr_errands_send(service->errands, run_begin, on_begun, s);
 }
 
+static void hold_doubtful(struct sending *s)
+{
+    mr_reply_say(&s->reply, MR_REPLY_UNKNOWN,
+                 "an earlier delivery was cut off, perhaps while a provider was asked");
+    finish_as_replied(s);
+}
+
 static void begin(struct sending *s)
 {
     struct mr_service *service = s->service;
+
+    if (is_held_by_mark(s) && mr_job_in_doubt(s->job)) {
+        hold_doubtful(s);
+        return;
+    }
     uint64_t wait_ms = mr_service_admit(service, &s->message);
 
     if (service->callback)

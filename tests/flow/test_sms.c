@@ -378,6 +378,34 @@ START_TEST(a_provider_that_hangs_holds_no_leaving_worker)
 }
 END_TEST
 
+static const struct {
+    const char *policy;
+    const char *reason; /* of the letter; NULL: it is asked for again */
+} kills[] = {
+    {CONFIGURED ", unknown: hold",  "an earlier delivery was cut off"},
+    {CONFIGURED ", unknown: retry", NULL                             },
+};
+
+START_TEST(a_message_whose_worker_was_killed_is_asked_for_again_unless_it_is_to_be_held)
+{
+    pid_t workers[MR_PROC_LIST];
+
+    start(kills[_i].policy);
+    push(SMS("fault=hang-after-effect:1"));
+    mr_wait_for(mr_peer_count(&peer, "message") == 1, 10000);
+    ck_assert_int_eq(mr_mill_workers(&mill, 0, workers), 1);
+    kill(workers[0], SIGKILL);
+    if (kills[_i].reason)
+        mr_mill_await_letter(&mill, "main", "failed", kills[_i].reason);
+    else
+        mr_wait_for(mr_peer_count(&peer, "message") == 2 && mr_mill_is_empty(&mill, "main"),
+                    20000);
+    ck_assert_uint_eq(mr_peer_count(&peer, "message"), kills[_i].reason ? 1 : 2);
+    ck_assert_uint_eq(mr_peer_effects(&peer, "message", NULL), 1);
+    stop();
+}
+END_TEST
+
 START_TEST(a_provider_that_is_away_gets_the_message_when_it_comes)
 {
     start(CONFIGURED);
@@ -448,20 +476,22 @@ END_TEST
 int main(void)
 {
     const struct mr_test tests[] = {
-        {a_message_is_sent_as_it_was_asked_for_and_once,          MR_COUNT(sent)        },
-        {many_messages_share_few_connections,                     0                     },
-        {a_template_makes_the_text,                               MR_COUNT(templates)   },
-        {what_can_never_be_sent_is_dead_with_the_reason,          MR_COUNT(refused)     },
-        {a_text_over_the_limit_is_dead_before_it_costs,           0                     },
-        {without_a_provider_configured_a_message_says_so,         MR_COUNT(unconfigured)},
-        {a_busy_provider_costs_no_attempt_and_gets_its_time,      MR_COUNT(busy)        },
-        {what_nobody_knows_is_asked_for_again_under_the_same_key, MR_COUNT(repeated)    },
-        {a_provider_that_hangs_meets_the_configured_timeout,      0                     },
-        {a_provider_that_hangs_meets_the_jobs_deadline,           0                     },
-        {a_provider_that_hangs_holds_no_leaving_worker,           0                     },
-        {a_provider_that_is_away_gets_the_message_when_it_comes,  0                     },
-        {without_the_right_token_nothing_is_sent,                 MR_COUNT(bad_logins)  },
-        {a_message_goes_to_a_trusted_provider_or_not_at_all,      MR_COUNT(authorities) },
+        {a_message_is_sent_as_it_was_asked_for_and_once,                               MR_COUNT(sent)        },
+        {many_messages_share_few_connections,                                          0                     },
+        {a_template_makes_the_text,                                                    MR_COUNT(templates)   },
+        {what_can_never_be_sent_is_dead_with_the_reason,                               MR_COUNT(refused)     },
+        {a_text_over_the_limit_is_dead_before_it_costs,                                0                     },
+        {without_a_provider_configured_a_message_says_so,                              MR_COUNT(unconfigured)},
+        {a_busy_provider_costs_no_attempt_and_gets_its_time,                           MR_COUNT(busy)        },
+        {what_nobody_knows_is_asked_for_again_under_the_same_key,                      MR_COUNT(repeated)    },
+        {a_provider_that_hangs_meets_the_configured_timeout,                           0                     },
+        {a_provider_that_hangs_meets_the_jobs_deadline,                                0                     },
+        {a_provider_that_hangs_holds_no_leaving_worker,                                0                     },
+        {a_message_whose_worker_was_killed_is_asked_for_again_unless_it_is_to_be_held,
+         MR_COUNT(kills)                                                                                     },
+        {a_provider_that_is_away_gets_the_message_when_it_comes,                       0                     },
+        {without_the_right_token_nothing_is_sent,                                      MR_COUNT(bad_logins)  },
+        {a_message_goes_to_a_trusted_provider_or_not_at_all,                           MR_COUNT(authorities) },
     };
 
     return mr_suite_run_slow("sms", tests, 60);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 void mr_scratch_folder(char *out)
 {
@@ -48,4 +49,18 @@ bool mr_scratch_small_disk(const char *dir, const char *size)
         return false;
     return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
            mount("none", dir, "tmpfs", 0, options) == 0;
+}
+
+enum mr_code mr_scratch_load(const char *yaml, const char *const *environment,
+                             struct mr_config **out, struct mr_config_errors *errors)
+{
+    char path[] = "/tmp/test_config_XXXXXX";
+    int fd = mkstemp(path);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, yaml, strlen(yaml)), (ssize_t)strlen(yaml));
+    close(fd);
+    enum mr_code code = mr_config_load(path, environment, out, errors);
+    unlink(path);
+    return code;
 }

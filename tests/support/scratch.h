@@ -2,6 +2,8 @@
 #ifndef MR_TESTS_SCRATCH_H
 #define MR_TESTS_SCRATCH_H
 
+#include "proto/config.h"
+
 #include <stdbool.h>
 
 /* A fresh folder below /tmp; its path is written into out, which holds at least 24 bytes. */
@@ -16,5 +18,9 @@ void mr_scratch_put(const char *dir, const char *name, const char *text);
  * the kernel allows none.
  */
 bool mr_scratch_small_disk(const char *dir, const char *size);
+
+/* mr_config_load from a file that holds yaml, and is gone afterwards. */
+enum mr_code mr_scratch_load(const char *yaml, const char *const *environment,
+                             struct mr_config **out, struct mr_config_errors *errors);
 
 #endif

@@ -67,7 +67,7 @@ struct mr_page_place {
     uint64_t deadline_at_ms; /* monotonic; 0 none */
     _Atomic uint64_t progress_count;
     _Atomic uint32_t progress_pct;
-    _Atomic uint32_t marks; /* MR_PAGE_HANDED; what else a handler marks means nothing here */
+    _Atomic uint32_t marks; /* MR_PAGE_HANDED */
     uint32_t job;           /* row of job_names */
     char uuid[MR_PAGE_UUID];
 };

@@ -234,8 +234,8 @@ void mr_job_mark(struct mr_job *job, uint32_t marks)
     struct mr_delivery *d = mr_delivery_of(job);
 
     atomic_fetch_or_explicit(&d->marks, marks, memory_order_relaxed);
-    if (host_of(d)->page) /* there it outlives us */
-        atomic_fetch_or(&host_of(d)->page->places[d->place].marks, marks);
+    if ((marks & MR_JOB_HANDED) && host_of(d)->page) /* there it outlives us */
+        atomic_fetch_or(&host_of(d)->page->places[d->place].marks, MR_JOB_HANDED);
 }
 
 bool mr_job_in_doubt(const struct mr_job *job)

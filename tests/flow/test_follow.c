@@ -238,6 +238,14 @@ START_TEST(a_running_job_is_shown_and_cancelled)
 }
 END_TEST
 
+/* One that has just come has no name yet. */
+static bool is_text(const json_t *job, const char *member, const char *want)
+{
+    const char *text = json_string_value(json_object_get(job, member));
+
+    return text && strcmp(text, want) == 0;
+}
+
 static bool is_shown(const char *uuid, const char *state)
 {
     json_t *items = running(), *job;
@@ -245,8 +253,7 @@ static bool is_shown(const char *uuid, const char *state)
     size_t i;
 
     json_array_foreach(items, i, job) found |=
-        strcmp(json_string_value(json_object_get(job, "uuid")), uuid) == 0 &&
-        strcmp(json_string_value(json_object_get(job, "state")), state) == 0 &&
+        is_text(job, "uuid", uuid) && is_text(job, "state", state) &&
         json_real_value(json_object_get(job, "running_s")) < 10;
     json_decref(items);
     return found;

@@ -25,8 +25,7 @@ struct mr_compose mr_compose_of(const char *job, json_t *data)
 
 bool mr_compose_is_uuid(const char *uuid)
 {
-    size_t len =
-        strspn(uuid, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+    size_t len = strspn(uuid, MR_UUID_LETTERS);
 
     return len > 0 && len < MR_COMPOSE_UUID_MAX && uuid[len] == '\0';
 }

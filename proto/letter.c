@@ -12,13 +12,10 @@ enum { VERSION = 1, HISTORY_MAX = 10 };
 /* No ':' and no '~': "x:meta" and "x~2" are spellings of the letter x's own fields. */
 static bool is_id(struct mr_bytes uuid)
 {
-    static const char allowed[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-
     if (!uuid.at || uuid.len == 0 || uuid.len >= MR_LETTER_ID_MAX)
         return false;
     for (size_t i = 0; i < uuid.len; i++)
-        if (uuid.at[i] == '\0' || !strchr(allowed, uuid.at[i]))
+        if (uuid.at[i] == '\0' || !strchr(MR_UUID_LETTERS, uuid.at[i]))
             return false;
     return true;
 }

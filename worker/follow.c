@@ -2,6 +2,7 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
+#include "proto/base/uuid.h"
 #include "proto/compose.h"
 #include "worker/handler.h"
 #include "worker/settle.h"
@@ -49,12 +50,10 @@ static uint64_t number_of(const char *text)
  */
 static void name_legally(const char *own, const char *name, char *out)
 {
-    static const char letters[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
     int len = snprintf(out, PUSH_UUID_MAX, "%.*s", OWN_MAX, own);
 
     for (int i = 0; i < len; i++)
-        if (!strchr(letters, out[i]))
+        if (!strchr(MR_UUID_LETTERS, out[i]))
             out[i] = '_';
     snprintf(out + len, (size_t)(PUSH_UUID_MAX - len), "-%016llx.%s",
              (unsigned long long)number_of(own), name);

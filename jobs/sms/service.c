@@ -1,6 +1,6 @@
 #include "jobs/sms/service.h"
-#include "jobs/services/members.h"
 
+#include "jobs/services/members.h"
 #include "proto/base/mem.h"
 #include "worker/handler.h"
 

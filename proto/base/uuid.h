@@ -7,6 +7,9 @@
 #define MR_UUID_LEN 36
 #define MR_WORKER_MAX 48 /* "<32 hex>-<K>" with its NUL fits */
 
+/* What a uuid that we make or accept consists of: the keys of a letter's own fields add other characters to it. */
+#define MR_UUID_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+
 /* A fresh UUIDv7, lower case, NUL-ended; later ones of one process sort behind earlier ones. */
 void mr_uuid_make(char out[MR_UUID_LEN + 1]);
 
